@@ -1,0 +1,19 @@
+//! Error-bounded compression of scientific fields.
+//!
+//! `bytes -> field -> mask -> bound -> tiles -> method (+ residual) -> stream -> bytes`, and back the same way.
+//! This crate knows arrays and bytes; HDF5, ADIOS2 and ONNX Runtime are elsewhere. What lies in the bytes is
+//! `docs/format.md`, why decoding gives the same bits everywhere is `docs/determinism.md`.
+
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod entropy;
+mod field;
+pub mod lattice;
+pub mod method;
+pub mod network;
+mod options;
+
+pub use error::{Error, Result};
+pub use field::{ByteOrder, Element, Kind, Layout};
+pub use options::{Bound, Effort, MethodChoice, Options, f64_of_words, words_of_f64};

@@ -1,0 +1,1 @@
+//! The classical closed-loop predictor.

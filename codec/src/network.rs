@@ -1,0 +1,67 @@
+//! All that a method knows of inference: integer tensors in, integer tensors out.
+//!
+//! The networks themselves, the engines that run them and the store that finds them live in `caesar-onnx`.
+
+use crate::error::Result;
+use std::sync::Arc;
+
+/// An integer tensor in row-major order, NCHW for images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor<T> {
+    pub shape: Vec<usize>,
+    pub data: Vec<T>,
+}
+
+/// One graph in the exact-integer profile (`docs/determinism.md`): the same integers on every machine.
+pub trait Network: Send + Sync {
+    /// Runs the graph. Inputs in the order of the graph's inputs, u8. Outputs in the order of the graph's
+    /// outputs: a u8 output as it is, a float output (accumulators of a linear last layer) as the exact
+    /// integer multiple of the power of two that the model's `model.toml` gives for it.
+    fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>>;
+}
+
+/// The SHA-256 of a model: what a stream names it by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelHash(pub [u8; 32]);
+
+impl std::fmt::Display for ModelHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl std::fmt::Debug for ModelHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A trained model: several graphs and the integers that belong to them.
+pub trait Model: Send + Sync {
+    fn hash(&self) -> ModelHash;
+    /// A graph by the name `model.toml` gives it: `encoder`, `hyper_decoder`, …
+    fn graph(&self, name: &str) -> Result<Arc<dyn Network>>;
+    /// An integer table by name (entropy tables, factors), as `model.toml` lists it.
+    fn table(&self, name: &str) -> Result<&[i64]>;
+}
+
+/// Where models come from. The codec asks by role when it writes and by hash when it reads.
+pub trait Models: Send + Sync {
+    /// The best model here for a role (`caesar-v/8` for tiles of eight frames, `caesar-v/1` for planes).
+    /// `None`: there is none, and the method is left out.
+    fn preferred(&self, role: &str) -> Option<Arc<dyn Model>>;
+    /// The model a stream names; [`crate::Error::ModelMissing`] when it is not here.
+    fn by_hash(&self, hash: &ModelHash) -> Result<Arc<dyn Model>>;
+}
+
+/// A codec without networks: every classical method works.
+pub struct NoModels;
+
+impl Models for NoModels {
+    fn preferred(&self, _: &str) -> Option<Arc<dyn Model>> {
+        None
+    }
+    fn by_hash(&self, hash: &ModelHash) -> Result<Arc<dyn Model>> {
+        Err(crate::Error::ModelMissing { hash: hash.to_string() })
+    }
+}

@@ -1,0 +1,321 @@
+//! What a user asks for, as one struct: bound, method, effort; its text grammar and its packed form, `cd_values`.
+
+use crate::error::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+
+/// How far a decoded value may be from the original.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// Bit for bit.
+    Lossless,
+    /// |x − x'| ≤ bound for every value.
+    Absolute(f64),
+    /// |x − x'| ≤ bound · (max − min) of what is compressed at once.
+    Relative(f64),
+    /// |x − x'| ≤ bound · |x| for every value.
+    PointwiseRelative(f64),
+    /// Root mean square error ≤ bound · (max − min) of what is compressed at once.
+    Nrmse(f64),
+    /// 20 log10((max − min) / rmse) ≥ bound, in decibel.
+    Psnr(f64),
+}
+
+/// Which method writes the tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MethodChoice {
+    #[default]
+    Auto,
+    CaesarV,
+    CaesarD,
+    AeSz,
+    SrnSz,
+    Interpolation,
+    Lossless,
+}
+
+/// How long the encoder may search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    #[default]
+    Balanced,
+    Fast,
+    Best,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    pub bound: Bound,
+    pub method: MethodChoice,
+    pub effort: Effort,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options::new(Bound::Lossless)
+    }
+}
+
+impl Options {
+    pub fn new(bound: Bound) -> Self {
+        Options { bound, method: MethodChoice::Auto, effort: Effort::Balanced }
+    }
+}
+
+/// The words of the grammar in the order of their packed numbers.
+const MODES: [&str; 6] = ["lossless", "abs", "rel", "pw_rel", "nrmse", "psnr"];
+const METHODS: [(&str, MethodChoice); 7] = [
+    ("auto", MethodChoice::Auto),
+    ("caesar-v", MethodChoice::CaesarV),
+    ("caesar-d", MethodChoice::CaesarD),
+    ("ae-sz", MethodChoice::AeSz),
+    ("srn-sz", MethodChoice::SrnSz),
+    ("interpolation", MethodChoice::Interpolation),
+    ("lossless", MethodChoice::Lossless),
+];
+const EFFORTS: [(&str, Effort); 3] =
+    [("balanced", Effort::Balanced), ("fast", Effort::Fast), ("best", Effort::Best)];
+
+fn invalid<T>(message: String) -> Result<T> {
+    Err(Error::InvalidArgument(message))
+}
+
+fn by_name<T: Copy>(table: &[(&str, T)], word: &str, what: &str) -> Result<T> {
+    let known = || table.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
+    match table.iter().find(|(n, _)| *n == word) {
+        Some(&(_, value)) => Ok(value),
+        None => invalid(format!("unknown {what} \"{word}\"; known: {}", known())),
+    }
+}
+
+fn by_number<T: Copy>(table: &[(&str, T)], number: u32, what: &str) -> Result<T> {
+    match table.get(number as usize) {
+        Some(&(_, value)) => Ok(value),
+        None => invalid(format!("unknown {what} {number}; known: 0 to {}", table.len() - 1)),
+    }
+}
+
+fn position<T: PartialEq>(table: &[(&str, T)], value: &T) -> usize {
+    table.iter().position(|(_, v)| v == value).expect("every variant stands in its table")
+}
+
+impl MethodChoice {
+    pub fn name(self) -> &'static str {
+        METHODS[self.number() as usize].0
+    }
+    /// The number in cd_values and in streams.
+    pub fn number(self) -> u32 {
+        position(&METHODS, &self) as u32
+    }
+    pub fn from_number(number: u32) -> Result<Self> {
+        by_number(&METHODS, number, "method")
+    }
+}
+
+impl Effort {
+    pub fn name(self) -> &'static str {
+        EFFORTS[self.number() as usize].0
+    }
+    pub fn number(self) -> u32 {
+        position(&EFFORTS, &self) as u32
+    }
+    pub fn from_number(number: u32) -> Result<Self> {
+        by_number(&EFFORTS, number, "effort")
+    }
+}
+
+impl Bound {
+    /// The mode's number in cd_values and in streams.
+    pub fn mode(self) -> u32 {
+        match self {
+            Bound::Lossless => 0,
+            Bound::Absolute(_) => 1,
+            Bound::Relative(_) => 2,
+            Bound::PointwiseRelative(_) => 3,
+            Bound::Nrmse(_) => 4,
+            Bound::Psnr(_) => 5,
+        }
+    }
+
+    pub fn mode_name(self) -> &'static str {
+        MODES[self.mode() as usize]
+    }
+
+    /// The bound's number; 0 for lossless.
+    pub fn value(self) -> f64 {
+        match self {
+            Bound::Lossless => 0.0,
+            Bound::Absolute(b)
+            | Bound::Relative(b)
+            | Bound::PointwiseRelative(b)
+            | Bound::Nrmse(b)
+            | Bound::Psnr(b) => b,
+        }
+    }
+
+    /// A bound from its mode and number. A bound of 0 is allowed and means lossless in effect;
+    /// negative, NaN and infinite ones are errors.
+    pub fn from_mode(mode: u32, value: f64) -> Result<Self> {
+        let Some(name) = MODES.get(mode as usize) else {
+            return invalid(format!("unknown mode {mode}; known: 0 lossless, 1 abs, 2 rel, 3 pw_rel, 4 nrmse, 5 psnr"));
+        };
+        if mode != 0 && !(value.is_finite() && value >= 0.0) {
+            return invalid(format!("{name}={value} is not a bound: it must be finite and not negative"));
+        }
+        Ok(match mode {
+            0 => Bound::Lossless,
+            1 => Bound::Absolute(value),
+            2 => Bound::Relative(value),
+            3 => Bound::PointwiseRelative(value),
+            4 => Bound::Nrmse(value),
+            _ => Bound::Psnr(value),
+        })
+    }
+}
+
+/// `abs=1e-3`, `rel=1e-4,method=interpolation,effort=best`, `lossless`, or nothing at all (lossless).
+/// Words are separated by commas or spaces.
+impl FromStr for Options {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut options = Options::default();
+        let mut bound_word: Option<&str> = None;
+        for word in text.split([',', ' ', ';']).map(str::trim).filter(|w| !w.is_empty()) {
+            let (key, value) = word.split_once('=').map_or((word, None), |(k, v)| (k.trim(), Some(v.trim())));
+            let mode = MODES.iter().position(|m| *m == key);
+            match (key, mode, value) {
+                ("method", _, Some(v)) => options.method = by_name(&METHODS, v, "method")?,
+                ("effort", _, Some(v)) => options.effort = by_name(&EFFORTS, v, "effort")?,
+                (_, Some(mode), value) => {
+                    if let Some(first) = bound_word.replace(word) {
+                        return invalid(format!("\"{word}\" is a second bound after \"{first}\""));
+                    }
+                    options.bound = match (mode, value) {
+                        (0, None) => Bound::Lossless,
+                        (0, Some(_)) => return invalid(format!("\"{word}\": lossless takes no number")),
+                        (_, None) => return invalid(format!("\"{word}\" needs a number: {key}=1e-3")),
+                        (mode, Some(v)) => match v.parse::<f64>() {
+                            Ok(number) => Bound::from_mode(mode as u32, number)?,
+                            Err(_) => return invalid(format!("\"{v}\" in \"{word}\" is not a number")),
+                        },
+                    };
+                }
+                ("method" | "effort", _, None) => return invalid(format!("\"{word}\" needs a value: {key}=…")),
+                _ => {
+                    return invalid(format!(
+                        "unknown word \"{word}\"; known: {}, method, effort",
+                        MODES.join(", ")
+                    ));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.bound {
+            Bound::Lossless => f.write_str("lossless")?,
+            bound => write!(f, "{}={:e}", bound.mode_name(), bound.value())?,
+        }
+        if self.method != MethodChoice::Auto {
+            write!(f, ",method={}", self.method.name())?;
+        }
+        if self.effort != Effort::Balanced {
+            write!(f, ",effort={}", self.effort.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// A double as two words, low word first: netCDF's rule.
+pub fn words_of_f64(value: f64) -> [u32; 2] {
+    let bits = value.to_bits();
+    [bits as u32, (bits >> 32) as u32]
+}
+
+pub fn f64_of_words(low: u32, high: u32) -> f64 {
+    f64::from_bits(u64::from(high) << 32 | u64::from(low))
+}
+
+impl Options {
+    /// Options from cd_values as a user gives them (`docs/cd-values.md`).
+    pub fn from_cd_values(words: &[u32]) -> Result<Self> {
+        match *words {
+            [] => Ok(Options::default()),
+            [single] => Ok(Options::new(Bound::from_mode(1, f64::from(f32::from_bits(single)))?)),
+            [low, high] => Ok(Options::new(Bound::from_mode(1, f64_of_words(low, high))?)),
+            [mode, low, high, ref rest @ ..] => {
+                let (method, effort) = match *rest {
+                    [] => (0, 0),
+                    [method] => (method, 0),
+                    [method, effort] => (method, effort),
+                    _ => {
+                        return invalid(format!(
+                            "{} cd_values; at most 5 are known: mode, bound low word, bound high word, method, effort",
+                            words.len()
+                        ));
+                    }
+                };
+                Ok(Options {
+                    bound: Bound::from_mode(mode, f64_of_words(low, high))?,
+                    method: MethodChoice::from_number(method)?,
+                    effort: Effort::from_number(effort)?,
+                })
+            }
+        }
+    }
+
+    /// The five words `mode, low, high, method, effort` that mean these options.
+    pub fn to_cd_values(&self) -> [u32; 5] {
+        let [low, high] = words_of_f64(self.bound.value());
+        [self.bound.mode(), low, high, self.method.number(), self.effort.number()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_goes_both_ways() {
+        for text in ["lossless", "abs=1e-3", "rel=2.5e-4,method=caesar-v", "psnr=8e1,effort=best", "pw_rel=1e-2,method=lossless,effort=fast"] {
+            let options: Options = text.parse().unwrap();
+            assert_eq!(options.to_string(), text);
+            assert_eq!(Options::from_cd_values(&options.to_cd_values()).unwrap(), options);
+        }
+        assert_eq!("".parse::<Options>().unwrap(), Options::default());
+    }
+
+    #[test]
+    fn errors_name_the_word() {
+        for (text, word) in [
+            ("abs=one", "one"),
+            ("abz=1", "abz"),
+            ("abs", "abs"),
+            ("abs=-1", "abs=-1"),
+            ("abs=nan", "NaN"),
+            ("abs=1,rel=2", "rel=2"),
+            ("method=zfp", "zfp"),
+            ("effort=most", "most"),
+            ("lossless=1", "lossless=1"),
+        ] {
+            let message = text.parse::<Options>().unwrap_err().to_string();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn cd_values_as_the_hosts_give_them() {
+        let [low, high] = words_of_f64(0.01);
+        assert_eq!((low, high), (1202590843, 1065646817));
+        assert_eq!(Options::from_cd_values(&[low, high]).unwrap().bound, Bound::Absolute(0.01));
+        assert_eq!(Options::from_cd_values(&[0.01f32.to_bits()]).unwrap().bound, Bound::Absolute(f64::from(0.01f32)));
+        assert_eq!(Options::from_cd_values(&[]).unwrap().bound, Bound::Lossless);
+        assert!(Options::from_cd_values(&[9, 0, 0]).is_err());
+        assert!(Options::from_cd_values(&[1, low, high, 7]).is_err());
+        assert!(Options::from_cd_values(&[1, low, high, 0, 0, 0]).is_err());
+    }
+}
