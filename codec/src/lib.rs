@@ -6,14 +6,25 @@
 
 #![forbid(unsafe_code)]
 
-mod error;
+mod bound;
+mod codec;
+mod decode;
+mod encode;
 pub mod entropy;
+mod error;
 mod field;
+mod inspect;
 pub mod lattice;
+mod mask;
 pub mod method;
 pub mod network;
 mod options;
+mod stream;
+mod tiles;
+mod value;
 
+pub use codec::{Codec, Decoded, Limits};
 pub use error::{Error, Result};
 pub use field::{ByteOrder, Element, Kind, Layout};
+pub use inspect::{Inspection, TileInspection, inspect};
 pub use options::{Bound, Effort, MethodChoice, Options, f64_of_words, words_of_f64};

@@ -60,6 +60,15 @@ impl Options {
     pub fn new(bound: Bound) -> Self {
         Options { bound, method: MethodChoice::Auto, effort: Effort::Balanced }
     }
+
+    /// Whether this version can encode so; doors call it before the first chunk, where an error still reaches the user.
+    pub fn check(&self) -> Result<()> {
+        if self.method.is_available() {
+            return Ok(());
+        }
+        let known = METHODS.iter().filter(|(_, m)| m.is_available()).map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
+        invalid(format!("method \"{}\" is not in this version; it has: {known}", self.method.name()))
+    }
 }
 
 /// The words of the grammar in the order of their packed numbers.
@@ -109,6 +118,16 @@ impl MethodChoice {
     }
     pub fn from_number(number: u32) -> Result<Self> {
         by_number(&METHODS, number, "method")
+    }
+    /// Whether its tiles name a model.
+    pub fn is_learned(self) -> bool {
+        use MethodChoice::*;
+        matches!(self, CaesarV | CaesarD | AeSz | SrnSz)
+    }
+    /// Whether this version has it.
+    pub fn is_available(self) -> bool {
+        use MethodChoice::*;
+        !matches!(self, CaesarD | AeSz | SrnSz)
     }
 }
 

@@ -1,0 +1,215 @@
+//! A bound resolved to numbers: the lattice on which a chunk is coded, and the check of decoded values in the stored type.
+
+use crate::error::{Result, corrupt};
+use crate::lattice::LATTICE_LIMIT;
+use crate::mask::Survey;
+use crate::options::Bound;
+use crate::value::Value;
+
+/// What the lattice's integers stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// The value.
+    Linear,
+    /// The base-2 logarithm of the value's magnitude (a bound relative to each value).
+    Logarithmic,
+}
+
+/// How lattice integers become values: `origin + step · v`, held within `low..=high`, in f64, then rounded to
+/// the stored type. The origin is the middle of the range; clamping never moves a value away from its
+/// original and keeps the decoded field inside the range of the data (no negative rain).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lattice {
+    pub domain: Domain,
+    pub low: f64,
+    pub high: f64,
+    pub step: f64,
+    /// A quantiser bin is `1 << bin_bits` lattice units.
+    pub bin_bits: u32,
+}
+
+/// Lattice units a bin has when the range allows it: rounding values to the lattice then costs 1/256 of the bound.
+const BIN_BITS: u32 = 8;
+
+impl Lattice {
+    /// The finest lattice for values in `low..=high` on which half a bin, plus the rounding of the value to the
+    /// lattice and of the result to the stored type, stays within `error`. `None` when no lattice of 2^28 steps does.
+    fn new<V: Value>(domain: Domain, low: f64, high: f64, error: f64) -> Option<Lattice> {
+        let largest = match domain {
+            Domain::Linear => low.abs().max(high.abs()),
+            // A relative error of the result is an absolute one of its logarithm.
+            Domain::Logarithmic => std::f64::consts::LOG2_E,
+        };
+        let exact = error - largest * V::ROUNDING;
+        let error = if exact > error / 2.0 { exact } else { error / 2.0 };
+        let range = high - low;
+        (0..=BIN_BITS).rev().find_map(|bin_bits| {
+            let half_bin = if bin_bits == 0 { 0.0 } else { (1 << (bin_bits - 1)) as f64 };
+            let step = error / (half_bin + 0.5);
+            // One factor of two in the origin's favour, one for predictions that overshoot.
+            let fits = step.is_normal() && range.is_finite() && range / step < f64::from(LATTICE_LIMIT);
+            fits.then_some(Lattice { domain, low, high, step, bin_bits })
+        })
+    }
+
+    /// A lattice as a stream gives it, checked.
+    pub fn stored(domain: Domain, bin_bits: u32, low: f64, high: f64, step: f64) -> Result<Lattice> {
+        let sound = bin_bits <= BIN_BITS && low <= high && low.is_finite() && high.is_finite() && step.is_normal() && step > 0.0;
+        if sound { Ok(Lattice { domain, low, high, step, bin_bits }) } else { corrupt("an impossible lattice") }
+    }
+
+    fn origin(&self) -> f64 {
+        self.low + (self.high - self.low) / 2.0
+    }
+
+    /// The lattice integer nearest to a value.
+    pub fn integer<V: Value>(&self, value: V) -> i32 {
+        let x = match self.domain {
+            Domain::Linear => value.to_f64(),
+            Domain::Logarithmic => value.to_f64().abs().log2(),
+        };
+        ((x - self.origin()) / self.step).round() as i32
+    }
+
+    /// The value of a lattice integer; `negative` is the sign of a value whose logarithm is coded.
+    pub fn value<V: Value>(&self, v: i32, negative: bool) -> V {
+        let x = (self.origin() + self.step * f64::from(v)).clamp(self.low, self.high);
+        match self.domain {
+            Domain::Linear => V::from_f64(x),
+            Domain::Logarithmic => V::from_f64(if negative { -exp2(x) } else { exp2(x) }),
+        }
+    }
+}
+
+/// 2^x from additions and multiplications alone, so that every machine gives the same bits (a system's own
+/// `exp2` need not); relative error below 2^-50.
+fn exp2(x: f64) -> f64 {
+    let whole = x.round().clamp(-1100.0, 1100.0);
+    let t = (x - whole) * std::f64::consts::LN_2;
+    let mut sum = 1.0;
+    for n in (1..=14).rev() {
+        sum = 1.0 + sum * t / f64::from(n);
+    }
+    // In two steps, so that a result below the normal range is reached through normal factors.
+    let half = (whole / 2.0).trunc();
+    let power = |n: f64| f64::from_bits(((n as i64 + 1023) as u64) << 52);
+    sum * power(half) * power(whole - half)
+}
+
+/// What a chunk's bound comes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Resolved {
+    /// Bit for bit: asked for, or nothing cheaper keeps the bound.
+    Lossless,
+    Lossy(Lattice, Target),
+}
+
+/// What every decoded value, or all together, must meet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// |x − x'| ≤ this for each value.
+    Absolute(f64),
+    /// |x − x'| ≤ this · |x| for each value.
+    PointwiseRelative(f64),
+    /// Mean of (x − x')² over the ordinary values ≤ this.
+    MeanSquare(f64),
+}
+
+impl Target {
+    /// Whether a decoded value is good enough as it stands (one value's part of a mean is judged elsewhere).
+    pub fn accepts<V: Value>(&self, original: V, decoded: V) -> bool {
+        let error = (original.to_f64() - decoded.to_f64()).abs();
+        match *self {
+            Target::Absolute(bound) => error <= bound,
+            Target::PointwiseRelative(bound) => error <= bound * original.to_f64().abs(),
+            Target::MeanSquare(_) => true,
+        }
+    }
+}
+
+/// Resolves a bound for a chunk.
+///
+/// Defined answers for what is not a proper bound: a bound of 0, and a relative bound on a constant, are
+/// lossless; so is one too tight for 2^28 steps over the range, or a range beyond f64. A bound wider than the range is kept as
+/// it is and costs next to nothing.
+pub fn resolve<V: Value>(bound: Bound, survey: &Survey) -> Resolved {
+    let range = survey.high - survey.low;
+    if survey.ordinary == 0 {
+        // Nothing but special values: any lattice serves.
+        let lattice = Lattice { domain: Domain::Linear, low: 0.0, high: 0.0, step: 1.0, bin_bits: 0 };
+        return if bound == Bound::Lossless { Resolved::Lossless } else { Resolved::Lossy(lattice, Target::Absolute(0.0)) };
+    }
+    let pointwise = |error: f64| match Lattice::new::<V>(Domain::Linear, survey.low, survey.high, error) {
+        Some(lattice) if error > 0.0 => Resolved::Lossy(lattice, Target::Absolute(error)),
+        _ => Resolved::Lossless,
+    };
+    match bound {
+        Bound::Lossless => Resolved::Lossless,
+        Bound::Absolute(error) => pointwise(error),
+        Bound::Relative(fraction) => pointwise(fraction * range),
+        Bound::PointwiseRelative(fraction) => {
+            // The tighter side of the interval: log2(1 + r) < -log2(1 - r).
+            let error = fraction.ln_1p() * std::f64::consts::LOG2_E;
+            let (low, high) = (survey.smallest.log2(), survey.largest.log2());
+            match Lattice::new::<V>(Domain::Logarithmic, low, high, error) {
+                Some(lattice) if fraction > 0.0 => Resolved::Lossy(lattice, Target::PointwiseRelative(fraction)),
+                _ => Resolved::Lossless,
+            }
+        }
+        Bound::Nrmse(fraction) => mean_square::<V>(survey, fraction * range),
+        Bound::Psnr(decibel) => mean_square::<V>(survey, range * 10f64.powf(-decibel / 20.0)),
+    }
+}
+
+fn mean_square<V: Value>(survey: &Survey, rmse: f64) -> Resolved {
+    // An error evenly spread over ±e has a root mean square of e / √3.
+    match Lattice::new::<V>(Domain::Linear, survey.low, survey.high, rmse * 3f64.sqrt()) {
+        Some(lattice) if rmse > 0.0 => Resolved::Lossy(lattice, Target::MeanSquare(rmse * rmse)),
+        _ => Resolved::Lossless,
+    }
+}
+
+impl Lattice {
+    /// The same lattice with bins for another pointwise error; `None` when none fits.
+    pub fn with_error<V: Value>(&self, error: f64) -> Option<Lattice> {
+        Lattice::new::<V>(self.domain, self.low, self.high, error)
+    }
+
+    /// The pointwise error that half a bin stands for.
+    pub fn error(&self) -> f64 {
+        let half_bin = if self.bin_bits == 0 { 0.0 } else { (1 << (self.bin_bits - 1)) as f64 };
+        self.step * (half_bin + 0.5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn exp2_is_exact_enough(x in -1070f64..1020.0) {
+            let (ours, std) = (exp2(x), x.exp2());
+            prop_assert!((ours - std).abs() <= std * 2f64.powi(-49) + f64::from_bits(2), "{x}: {ours} {std}");
+        }
+
+        /// Half a bin on the lattice is within the bound in the stored type.
+        #[test]
+        fn half_a_bin_keeps_the_bound(low in -1e6f32..1e6, range in 1e-3f32..1e7, bound in 1e-6f64..1.0, at in 0f32..1.0, off in -1i32..=1) {
+            let high = low + range;
+            let survey = Survey { low: low.into(), high: high.into(), ordinary: 2, ..Survey::default() };
+            let error = bound * f64::from(high - low);
+            if let Resolved::Lossy(lattice, target) = resolve::<f32>(Bound::Absolute(error), &survey) {
+                let x = (low + at * (high - low)).clamp(low, high);
+                let half = if lattice.bin_bits == 0 { 0 } else { 1 << (lattice.bin_bits - 1) };
+                let v = lattice.integer(x);
+                prop_assert!(v.abs() <= LATTICE_LIMIT);
+                let decoded: f32 = lattice.value(v + off * half, false);
+                if error > 4.0 * f64::from(low.abs().max(high.abs()) * f32::EPSILON) {
+                    prop_assert!(target.accepts(x, decoded), "{x} {decoded} {error}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The codec: options and bytes in, stream out, and back.
+
+use crate::error::{Error, Result};
+use crate::field::Layout;
+use crate::network::{Models, NoModels};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+/// What a decoder accepts from bytes it does not trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest decoded size in bytes. HDF5 chunks are below 4 GiB, the default.
+    pub max_decoded_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_decoded_bytes: 1 << 32 }
+    }
+}
+
+/// Encoder and decoder. Cheap to make, re-entrant, without state of its own between calls.
+#[derive(Clone)]
+pub struct Codec {
+    pub(crate) models: Arc<dyn Models>,
+    pub(crate) threads: usize,
+    pub(crate) limits: Limits,
+}
+
+/// A decoded array: its layout, and its bytes in the layout's byte order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    pub layout: Layout,
+    pub bytes: Vec<u8>,
+}
+
+impl Codec {
+    /// A codec on one thread that finds its networks in `models`.
+    pub fn new(models: Arc<dyn Models>) -> Self {
+        Codec { models, threads: 1, limits: Limits::default() }
+    }
+
+    /// A codec without networks: everything but the learned methods.
+    pub fn classical() -> Self {
+        Codec::new(Arc::new(NoModels))
+    }
+
+    /// Works on up to `threads` tiles at a time. Streams and values do not depend on it.
+    pub fn threads(self, threads: usize) -> Self {
+        Codec { threads: threads.max(1), ..self }
+    }
+
+    pub fn limits(self, limits: Limits) -> Self {
+        Codec { limits, ..self }
+    }
+
+    /// Does `work` for 0..count, tiles side by side, and hands each result to `sink` on the calling thread.
+    ///
+    /// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.
+    pub(crate) fn side_by_side<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync, mut sink: impl FnMut(usize, R)) {
+        let threads = self.threads.min(count);
+        if threads <= 1 {
+            (0..count).for_each(|i| sink(i, work(i)));
+            return;
+        }
+        let next = AtomicUsize::new(0);
+        // The channel is short, so that finished tiles do not pile up.
+        let (sender, receiver) = mpsc::sync_channel(threads);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let (sender, next, work) = (sender.clone(), &next, &work);
+                scope.spawn(move || {
+                    loop {
+                        let i = next.fetch_add(1, Ordering::Relaxed);
+                        if i >= count || sender.send((i, work(i))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            receiver.into_iter().for_each(|(i, result)| sink(i, result));
+        });
+    }
+}
+
+/// A zeroed buffer; an allocation that fails is an error, not an abort.
+pub(crate) fn zeroed(len: usize, limits: Limits) -> Result<Vec<u8>> {
+    let too_large = || Error::LimitsExceeded(format!("{len} decoded bytes"));
+    if len > limits.max_decoded_bytes {
+        return Err(too_large());
+    }
+    let mut probe = Vec::<u8>::new();
+    probe.try_reserve_exact(len).map_err(|_| too_large())?;
+    drop(probe);
+    Ok(vec![0; len])
+}

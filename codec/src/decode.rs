@@ -1,0 +1,182 @@
+//! Decoding: stream -> tiles -> method -> values -> bytes. All of it on untrusted bytes.
+
+use crate::bound::{Domain, Lattice};
+use crate::codec::{Codec, Decoded, zeroed};
+use crate::error::{Error, Result, corrupt};
+use crate::field::{ByteOrder, Layout};
+use crate::mask::{UNLISTED, decode_classes};
+use crate::method::{interim as interpolation, lossless};
+use crate::options::MethodChoice;
+use crate::stream::Stream;
+use crate::stream::bytes::Reader;
+use crate::stream::header::Header;
+use crate::stream::tile::{Entry, Parts};
+use crate::tiles::{Region, scatter};
+use crate::value::{Value, bytes_of, swap_bytes};
+
+impl Codec {
+    /// Decodes a whole stream.
+    ///
+    /// # Errors
+    /// `Compatibility` for other or newer formats, `InsufficientData` for truncated and `Corruption` for damaged
+    /// bytes, `ModelMissing`, `LimitsExceeded`.
+    pub fn decode(&self, stream: &[u8]) -> Result<Decoded> {
+        let stream = Stream::read(stream)?;
+        let header = &stream.header;
+        let Layout { element, .. } = header.layout;
+        let mut bytes = zeroed(header.layout.byte_len()?, self.limits)?;
+        let mut failure = None;
+        self.side_by_side(
+            stream.tiles.len(),
+            |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i)),
+            |i, tile| match tile {
+                Ok(tile) => scatter(&tile, &mut bytes, header.plan.array, header.plan.region(i), element.size),
+                Err(e) => failure = Some(e),
+            },
+        );
+        if let Some(e) = failure {
+            return Err(e);
+        }
+        if element.order == ByteOrder::Big {
+            swap_bytes(&mut bytes, element.size);
+        }
+        Ok(Decoded { layout: header.layout.clone(), bytes })
+    }
+
+    /// Decodes the box `start..start + count` of an array, and only the tiles that it touches. Bytes in row-major
+    /// order of the box, in the layout's byte order.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`]; `InvalidArgument` for a box that is not inside the array.
+    pub fn decode_region(&self, stream: &[u8], start: &[usize], count: &[usize]) -> Result<Vec<u8>> {
+        let stream = Stream::read(stream)?;
+        let header = &stream.header;
+        let shape = &header.layout.shape;
+        let inside = start.len() == shape.len()
+            && count.len() == shape.len()
+            && (0..shape.len()).all(|d| start[d].checked_add(count[d]).is_some_and(|end| end <= shape[d]));
+        if !inside {
+            return Err(Error::InvalidArgument(format!("a box at {start:?} of {count:?} in an array of {shape:?}")));
+        }
+        let size = header.layout.element.size;
+        let mut bytes = zeroed(count.iter().product::<usize>() * size, self.limits)?;
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        // The box as frames (a list: any product of leading ranges), rows, columns.
+        let lead = shape.len().saturating_sub(2);
+        let tail = |v: &[usize], of: usize| [if of < 2 { 1 } else { v[of - 2] }, if of < 1 { 1 } else { v[of - 1] }];
+        let first = if shape.len() < 2 { [0, start.first().copied().unwrap_or(0)] } else { tail(start, start.len()) };
+        let extent = tail(count, count.len());
+        let frames = frames_of(&shape[..lead], &start[..lead], &count[..lead]);
+        let overlap = |at: usize, n: usize, from: usize, len: usize| (at.max(from), (at + n).min(from + len));
+        let mut touched = Vec::new();
+        for (i, region) in header.plan.regions().enumerate() {
+            let [f, y, x] = region.start;
+            let (y0, y1) = overlap(y, region.shape[1], first[0], extent[0]);
+            let (x0, x1) = overlap(x, region.shape[2], first[1], extent[1]);
+            let of_tile = frames.partition_point(|&g| g < f)..frames.partition_point(|&g| g < f + region.shape[0]);
+            if y0 < y1 && x0 < x1 && !of_tile.is_empty() {
+                touched.push((i, region, of_tile, [y0, y1], [x0, x1]));
+            }
+        }
+        let mut failure = None;
+        self.side_by_side(
+            touched.len(),
+            |t| self.decode_tile(header, stream.tiles[touched[t].0], touched[t].1),
+            |t, tile| match tile {
+                Ok(tile) => {
+                    let (_, region, of_tile, [y0, y1], [x0, x1]) = touched[t].clone();
+                    for g in of_tile {
+                        for y in y0..y1 {
+                            let row = (frames[g] - region.start[0]) * region.shape[1] + y - region.start[1];
+                            let from = (row * region.shape[2] + x0 - region.start[2]) * size;
+                            let to = ((g * extent[0] + y - first[0]) * extent[1] + x0 - first[1]) * size;
+                            let run = (x1 - x0) * size;
+                            bytes[to..to + run].copy_from_slice(&tile[from..from + run]);
+                        }
+                    }
+                }
+                Err(e) => failure = Some(e),
+            },
+        );
+        if let Some(e) = failure {
+            return Err(e);
+        }
+        if header.layout.element.order == ByteOrder::Big {
+            swap_bytes(&mut bytes, size);
+        }
+        Ok(bytes)
+    }
+
+    /// A tile's little-endian bytes, checked against their checksum.
+    fn decode_tile(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region) -> Result<Vec<u8>> {
+        let element = header.layout.element;
+        let tile = match (entry.method, header.lattice) {
+            (MethodChoice::Lossless, _) => lossless::decode(bytes, element, region.len() * element.size)?,
+            (_, None) => return corrupt("a tile under a bound in a lossless stream"),
+            (_, Some(lattice)) if element.size == 4 => self.bounded::<f32>(header, lattice, entry, bytes, region)?,
+            (_, Some(lattice)) => self.bounded::<f64>(header, lattice, entry, bytes, region)?,
+        };
+        if crc32c::crc32c(&tile) == entry.decoded_crc {
+            Ok(tile)
+        } else {
+            corrupt("the decoded values are not those that were encoded")
+        }
+    }
+
+    fn bounded<V: Value>(&self, header: &Header, lattice: Lattice, entry: Entry, bytes: &[u8], region: Region) -> Result<Vec<u8>> {
+        let parts = Parts::read(bytes)?;
+        let classes = match parts.mask.split_first() {
+            Some((&top, bytes)) if top <= UNLISTED => Some(decode_classes(bytes, region.shape, top)?),
+            Some(_) => return corrupt("a class without a value"),
+            None => None,
+        };
+        let signs = match parts.signs {
+            [] => None,
+            bytes if lattice.domain == Domain::Logarithmic => Some(decode_classes(bytes, region.shape, 1)?),
+            _ => return corrupt("signs beside values"),
+        };
+        let mask = classes.as_ref().map(|classes| classes.iter().map(|&c| c != 0).collect::<Vec<_>>());
+        let integers = match entry.method {
+            MethodChoice::Interpolation => interpolation::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits)?,
+            other => return Err(Error::Compatibility(format!("this version has no method {}", other.name()))),
+        };
+        let negative = |i: usize| signs.as_ref().is_some_and(|signs| signs[i] != 0);
+        let mut values: Vec<V> = integers.iter().enumerate().map(|(i, &v)| lattice.value(v, negative(i))).collect();
+        if let Some(classes) = classes {
+            for (value, class) in values.iter_mut().zip(classes) {
+                match header.specials.get(usize::from(class).wrapping_sub(1)) {
+                    Some(&bits) => *value = V::from_bits(bits),
+                    None if class == 0 || class == UNLISTED => (),
+                    None => return corrupt("a class without a value"),
+                }
+            }
+        }
+        read_exceptions(parts.exceptions, &mut values)?;
+        Ok(bytes_of(&values))
+    }
+}
+
+/// Frame numbers of a box in the leading dimensions, in order.
+fn frames_of(shape: &[usize], start: &[usize], count: &[usize]) -> Vec<usize> {
+    let mut frames = vec![0];
+    for d in 0..shape.len() {
+        frames = frames.iter().flat_map(|&f| (start[d]..start[d] + count[d]).map(move |i| f * shape[d] + i)).collect();
+    }
+    frames
+}
+
+fn read_exceptions<V: Value>(part: &[u8], values: &mut [V]) -> Result<()> {
+    let mut reader = Reader::new(part);
+    let mut next = 0usize;
+    while !reader.rest().is_empty() {
+        let at = next.checked_add(reader.length()?);
+        let Some((at, value)) = at.and_then(|at| Some((at, values.get_mut(at)?))) else {
+            return corrupt("an exception outside of its tile");
+        };
+        *value = V::read(reader.take(V::SIZE)?);
+        next = at + 1;
+    }
+    Ok(())
+}

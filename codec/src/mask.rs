@@ -1,0 +1,306 @@
+//! Points that are not part of the field: NaN, infinities, fill values, land. They are stored exactly and cheaply as
+//! a map of classes, and filled in smoothly so that no predictor stumbles over them.
+//!
+//! Class 0 is an ordinary value, class i > 0 is the i-th of the header's special values.
+
+use crate::entropy::{Bit, BitCoder, Decoder, Encoder};
+use crate::error::{Result, corrupt};
+use crate::stream::header::MAX_SPECIALS;
+use crate::value::Value;
+use std::collections::HashMap;
+
+/// Anything this large is a fill value, whoever wrote it (the convention of the climate archives).
+const HUGE: f64 = 1e35;
+/// Values that are fills wherever they are the largest or smallest of a chunk and repeated.
+const KNOWN_FILLS: [f64; 4] = [9.969209968386869e36, 1e20, 1e30, 1e15];
+/// Points looked at to find values that repeat.
+const SAMPLE: usize = 4096;
+
+/// What one look at all values finds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Survey {
+    /// Bit patterns of the special values.
+    pub specials: Vec<u64>,
+    /// Smallest and largest ordinary value; meaningless when there is none.
+    pub low: f64,
+    pub high: f64,
+    /// Smallest and largest magnitude of the ordinary values that are not zero.
+    pub smallest: f64,
+    pub largest: f64,
+    /// Number of ordinary values.
+    pub ordinary: usize,
+}
+
+impl Survey {
+    /// Finds the special values of a chunk and the range of the others. `columns` is the last extent.
+    /// With `zeros`, both zeros are special too (a bound relative to each value).
+    pub fn of<V: Value>(values: &[V], columns: usize, zeros: bool) -> Survey {
+        let mut survey = Survey::default();
+        let is_odd = |v: V| !(v.to_f64().abs() < HUGE) || v.bits() == V::from_f64(-0.0).bits() || (zeros && v.to_f64() == 0.0);
+        if values.iter().any(|&v| is_odd(v)) {
+            for &v in values.iter().filter(|&&v| is_odd(v)) {
+                survey.add(v.bits());
+            }
+        }
+        survey.measure(values);
+        // Each round may lay bare another fill behind the first; few chunks have more than two.
+        for _ in 0..4 {
+            let Some(fill) = survey.repeated_extreme(values) else { break };
+            survey.add(fill.bits());
+            survey.measure(values);
+        }
+        for candidate in frequent(values) {
+            if !survey.specials.contains(&candidate.bits()) && stands_out(values, columns, candidate) && survey.add(candidate.bits()) {
+                survey.measure(values);
+            }
+        }
+        survey
+    }
+
+    fn add(&mut self, bits: u64) -> bool {
+        let new = !self.specials.contains(&bits) && self.specials.len() < MAX_SPECIALS;
+        if new {
+            self.specials.push(bits);
+        }
+        new
+    }
+
+    /// Whether a value belongs to the field.
+    pub fn is_ordinary<V: Value>(&self, v: V) -> bool {
+        v.to_f64().abs() < HUGE && !self.specials.contains(&v.bits())
+    }
+
+    fn measure<V: Value>(&mut self, values: &[V]) {
+        let (mut low, mut high, mut smallest, mut largest) = (f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, 0f64);
+        self.ordinary = 0;
+        for &v in values {
+            if self.is_ordinary(v) {
+                let x = v.to_f64();
+                (low, high) = (low.min(x), high.max(x));
+                let magnitude = x.abs();
+                largest = largest.max(magnitude);
+                if magnitude > 0.0 {
+                    smallest = smallest.min(magnitude);
+                }
+                self.ordinary += 1;
+            }
+        }
+        (self.low, self.high, self.smallest, self.largest) = (low, high, smallest, largest);
+    }
+
+    /// The smallest or largest value where it is a fill: repeated, and far from all others.
+    fn repeated_extreme<V: Value>(&self, values: &[V]) -> Option<V> {
+        let (mut next_low, mut next_high) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (mut lows, mut highs) = (0usize, 0usize);
+        for x in values.iter().filter(|&&v| self.is_ordinary(v)).map(|v| v.to_f64()) {
+            if x == self.low { lows += 1 } else { next_low = next_low.min(x) }
+            if x == self.high { highs += 1 } else { next_high = next_high.max(x) }
+        }
+        let fill = |x: f64, count: usize, gap: f64, rest: f64| {
+            let v = V::from_f64(x);
+            let known = KNOWN_FILLS.iter().any(|&f| V::from_f64(f).to_f64() == x.abs());
+            let often = count >= (values.len() / 1024).max(4);
+            (count < self.ordinary && ((known && gap > rest) || (often && gap > 8.0 * rest && rest > 0.0))).then_some(v)
+        };
+        fill(self.high, highs, self.high - next_high, next_high - self.low)
+            .or_else(|| fill(self.low, lows, next_low - self.low, self.high - next_low))
+    }
+
+    /// The class of each value, and whether any is not ordinary. A special value without a class of its own
+    /// (more than [`MAX_SPECIALS`] patterns of NaN) gets class [`UNLISTED`].
+    pub fn classes<V: Value>(&self, values: &[V]) -> Option<Vec<u8>> {
+        if self.ordinary > 0 && values.iter().all(|&v| self.is_ordinary(v)) {
+            return None;
+        }
+        let class = |v: &V| match self.specials.iter().position(|&bits| bits == v.bits()) {
+            Some(i) => i as u8 + 1,
+            None if self.is_ordinary(*v) => 0,
+            None => UNLISTED,
+        };
+        Some(values.iter().map(class).collect())
+    }
+}
+
+/// Class of special values that are stored one by one.
+pub const UNLISTED: u8 = MAX_SPECIALS as u8 + 1;
+
+/// Bit patterns that make up more than a fiftieth of a sample, most frequent first, at most two.
+fn frequent<V: Value>(values: &[V]) -> Vec<V> {
+    let stride = (values.len() / SAMPLE).max(1);
+    let mut counts = HashMap::new();
+    for v in values.iter().step_by(stride) {
+        *counts.entry(v.bits()).or_insert(0usize) += 1;
+    }
+    let sampled = values.len().div_ceil(stride);
+    let mut often: Vec<_> = counts.into_iter().filter(|&(_, n)| n * 50 > sampled && n > 2).collect();
+    often.sort_by_key(|&(bits, n)| (std::cmp::Reverse(n), bits));
+    often.into_iter().take(2).map(|(bits, _)| V::from_bits(bits)).collect()
+}
+
+/// Whether a frequent value is foreign to the field (land at 0 in a temperature): steps into and out of it are
+/// much larger than steps between the others.
+fn stands_out<V: Value>(values: &[V], columns: usize, fill: V) -> bool {
+    let fill = fill.bits();
+    let (mut inside, mut insides, mut border, mut borders) = (0.0, 0u64, 0.0, 0u64);
+    for row in values.chunks(columns.max(1)) {
+        for pair in row.windows(2) {
+            let step = (pair[0].to_f64() - pair[1].to_f64()).abs();
+            if !(step < HUGE) {
+                continue;
+            }
+            match (pair[0].bits() == fill, pair[1].bits() == fill) {
+                (false, false) => (inside, insides) = (inside + step, insides + 1),
+                (true, true) => (),
+                _ => (border, borders) = (border + step, borders + 1),
+            }
+        }
+    }
+    insides > 0 && borders > 0 && border / borders as f64 > 6.0 * inside / insides as f64
+}
+
+/// Writes a map of classes 0..=`top`.
+pub fn encode_classes(classes: &[u8], shape: [usize; 3], top: u8) -> Vec<u8> {
+    let mut coder = Encoder::new();
+    code_classes(&mut coder, &mut classes.to_vec(), shape, top);
+    coder.finish()
+}
+
+/// Reads what [`encode_classes`] wrote.
+pub fn decode_classes(bytes: &[u8], shape: [usize; 3], top: u8) -> Result<Vec<u8>> {
+    let mut classes = vec![0; shape.iter().product()];
+    let mut coder = Decoder::new(bytes);
+    code_classes(&mut coder, &mut classes, shape, top);
+    coder.finish()?;
+    if classes.iter().any(|&c| c > top) { corrupt("a class without a value") } else { Ok(classes) }
+}
+
+/// A frame equal to the one before takes one decision; else each point is coded under its known neighbours: two
+/// columns west, three rows north, and the cross around it in the frame before.
+fn code_classes<C: BitCoder>(coder: &mut C, classes: &mut [u8], [_, rows, columns]: [usize; 3], top: u8) {
+    let plane = rows * columns;
+    let mut same = Bit::new();
+    let mut present = vec![Bit::new(); 1 << 9];
+    let mut which = vec![[Bit::new(); UNLISTED as usize]; usize::from(UNLISTED) + 1];
+    let mut before = vec![0u8; plane];
+    for (index, frame) in classes.chunks_exact_mut(plane.max(1)).enumerate() {
+        if index > 0 && same.code(coder, *frame == *before) {
+            frame.copy_from_slice(&before);
+            continue;
+        }
+        for y in 0..rows {
+            for x in 0..columns {
+                let at = y * columns + x;
+                let here = |dy: usize, dx: isize| {
+                    let column = x.wrapping_add_signed(dx);
+                    if y >= dy && column < columns { frame[(y - dy) * columns + column] } else { 0 }
+                };
+                let old = |inside: bool, at: usize| inside && before[at] != 0;
+                let (west, north) = (here(0, -1), here(1, 0));
+                let context = [
+                    west != 0,
+                    north != 0,
+                    here(1, -1) != 0,
+                    here(1, 1) != 0,
+                    here(0, -2) != 0,
+                    old(true, at),
+                    old(x + 1 < columns, at + 1),
+                    old(y + 1 < rows, at + columns),
+                    old(x > 0, at.wrapping_sub(1)),
+                ];
+                let context = context.iter().fold(0, |c, &b| c << 1 | usize::from(b));
+                let near = [west, north, before[at]].into_iter().find(|&c| c != 0).unwrap_or(0);
+                frame[at] = if !present[context].code(coder, frame[at] != 0) {
+                    0
+                } else {
+                    // Unary from class 1 on; the last class needs no final decision.
+                    let contexts = &mut which[usize::from(near)];
+                    let mut class = 1;
+                    while class < top && contexts[usize::from(class)].code(coder, frame[at] > class) {
+                        class += 1;
+                    }
+                    class
+                };
+            }
+        }
+        before.copy_from_slice(frame);
+    }
+}
+
+/// Replaces masked values by a smooth continuation of the others, frame by frame: means over ever larger
+/// blocks, each masked point taking that of the smallest block that holds a value. Encoders use it; decoders do not need it.
+pub fn fill_smooth(values: &mut [i32], mask: &[bool], [_, rows, columns]: [usize; 3]) {
+    let plane = (rows * columns).max(1);
+    for (frame, mask) in values.chunks_exact_mut(plane).zip(mask.chunks_exact(plane)) {
+        let level = frame.iter().zip(mask).map(|(&v, &m)| if m { None } else { Some(v) }).collect();
+        let filled = fill_level(level, rows, columns);
+        frame.copy_from_slice(&filled);
+    }
+}
+
+fn fill_level(level: Vec<Option<i32>>, rows: usize, columns: usize) -> Vec<i32> {
+    if level.iter().all(|v| v.is_some()) || level.len() == 1 {
+        return level.into_iter().map(|v| v.unwrap_or(0)).collect();
+    }
+    let (half_rows, half_columns) = (rows.div_ceil(2), columns.div_ceil(2));
+    let mean = |i: usize| {
+        let (y, x) = (i / half_columns * 2, i % half_columns * 2);
+        let block = [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)];
+        let inside = block.iter().filter(|&&(y, x)| y < rows && x < columns).filter_map(|&(y, x)| level[y * columns + x]);
+        let (sum, count) = inside.fold((0i64, 0i64), |(sum, count), v| (sum + i64::from(v), count + 1));
+        (count > 0).then(|| (sum / count) as i32)
+    };
+    let coarse = fill_level((0..half_rows * half_columns).map(mean).collect(), half_rows, half_columns);
+    let at = |i: usize| coarse[i / columns / 2 * half_columns + i % columns / 2];
+    level.into_iter().enumerate().map(|(i, v)| v.unwrap_or_else(|| at(i))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn classes_come_back(shape in prop::array::uniform3(1usize..9), top in 1u8..=UNLISTED, seed: Vec<u8>) {
+            let n = shape.iter().product::<usize>();
+            let classes: Vec<u8> = (0..n).map(|i| seed.get(i / 3).map_or(0, |s| s % (top + 1))).collect();
+            let bytes = encode_classes(&classes, shape, top);
+            prop_assert_eq!(decode_classes(&bytes, shape, top).unwrap(), classes);
+        }
+    }
+
+    fn ocean(rows: usize, columns: usize, land: f32) -> Vec<f32> {
+        (0..rows * columns)
+            .map(|i| {
+                let (y, x) = (i / columns, i % columns);
+                if (y / 20 + x / 30) % 3 == 0 { land } else { 15.0 + (x as f32 * 0.05).sin() * 8.0 - y as f32 * 0.1 }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn fills_are_found() {
+        for land in [f32::NAN, 9.96921e36, 1e20, -1e30, -9999.0, 1e15, f32::INFINITY, 0.0, -0.0] {
+            let values = ocean(120, 180, land);
+            let survey = Survey::of(&values, 180, false);
+            assert_eq!(survey.specials, [land.bits()], "{land}");
+            assert!(survey.low > -50.0 && survey.high < 50.0);
+        }
+    }
+
+    #[test]
+    fn rain_is_not_masked() {
+        // Zero over half of the field, but rain sets in softly.
+        let rain: Vec<f32> = (0..200 * 200).map(|i| ((i % 200) as f32 * 0.1).sin().max(0.0)).collect();
+        assert!(Survey::of(&rain, 200, false).specials.is_empty());
+    }
+
+    #[test]
+    fn a_fill_is_smooth() {
+        let mut values: Vec<i32> = (0..64 * 64).map(|i| i % 64 * 100).collect();
+        let mask: Vec<bool> = (0..64 * 64).map(|i| i % 64 > 20 && i % 64 < 28).collect();
+        values.iter_mut().zip(&mask).for_each(|(v, &m)| if m { *v = i32::MAX });
+        fill_smooth(&mut values, &mask, [1, 64, 64]);
+        assert!(values.iter().zip(&mask).all(|(&v, &m)| !m || (1500..3500).contains(&v)));
+    }
+}

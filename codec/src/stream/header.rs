@@ -1,0 +1,151 @@
+//! The header: everything a decoder must know before the first tile (`docs/format.md`, "Header").
+
+use super::bytes::{Reader, put_varint};
+use crate::bound::{Domain, Lattice};
+use crate::error::{Error, Result, corrupt};
+use crate::field::{ByteOrder, Element, Kind, Layout};
+use crate::network::ModelHash;
+use crate::options::{Bound, Effort, MethodChoice, Options};
+use crate::tiles::Plan;
+
+pub const MAGIC: [u8; 4] = *b"CAES";
+
+/// The format version of a stream. Decoders ask it what a stream has, never compare numbers elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version(pub u8);
+
+impl Version {
+    pub const CURRENT: Version = Version(1);
+
+    pub fn is_known(self) -> bool {
+        (1..=Self::CURRENT.0).contains(&self.0)
+    }
+}
+
+/// What a stream says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    pub version: Version,
+    pub layout: Layout,
+    /// As the user asked.
+    pub options: Options,
+    /// How integers become values; `None` when every tile is lossless.
+    pub lattice: Option<Lattice>,
+    /// Bit patterns of the masked values: fills, NaNs, infinities, negative zero.
+    pub specials: Vec<u64>,
+    pub plan: Plan,
+    /// The models that tiles name by their place in this list.
+    pub models: Vec<ModelHash>,
+}
+
+/// At most this many special values have a class of their own in the mask.
+pub const MAX_SPECIALS: usize = 15;
+
+impl Header {
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&MAGIC);
+        out.push(self.version.0);
+        let Element { kind, size, order } = self.layout.element;
+        let kind = KINDS.iter().position(|k| *k == kind).expect("every kind stands in the table") as u8;
+        out.push(kind | u8::from(order == ByteOrder::Big) << 4);
+        put_varint(out, size as u64);
+        out.push(self.layout.shape.len() as u8);
+        self.layout.shape.iter().for_each(|&n| put_varint(out, n as u64));
+        let Options { bound, method, effort } = self.options;
+        out.push(bound.mode() as u8);
+        out.push((method.number() | effort.number() << 4) as u8);
+        out.extend_from_slice(&bound.value().to_le_bytes());
+        put_varint(out, self.plan.item as u64);
+        self.plan.tile.iter().for_each(|&n| put_varint(out, n as u64));
+        out.push(u8::from(self.lattice.is_some()) | u8::from(!self.models.is_empty()) << 1);
+        if let Some(lattice) = &self.lattice {
+            out.push(lattice.bin_bits as u8 | u8::from(lattice.domain == Domain::Logarithmic) << 7);
+            for number in [lattice.low, lattice.high, lattice.step] {
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+            out.push(self.specials.len() as u8);
+            for bits in &self.specials {
+                out.extend_from_slice(&bits.to_le_bytes()[..size]);
+            }
+        }
+        if !self.models.is_empty() {
+            out.push(self.models.len() as u8);
+            self.models.iter().for_each(|hash| out.extend_from_slice(&hash.0));
+        }
+    }
+
+    pub fn read(reader: &mut Reader) -> Result<Header> {
+        let magic = reader.take(MAGIC.len())?;
+        if magic != MAGIC {
+            return Err(Error::Compatibility("it does not begin as a stream of H5Z-CAESAR does".into()));
+        }
+        let version = Version(reader.u8()?);
+        if !version.is_known() {
+            return Err(Error::Compatibility(format!(
+                "written by a newer version (format {}, this one knows up to {}); update H5Z-CAESAR",
+                version.0,
+                Version::CURRENT.0
+            )));
+        }
+        let code = reader.u8()?;
+        let Some(&kind) = KINDS.get(usize::from(code & 15)) else {
+            return corrupt("unknown kind of element");
+        };
+        let order = match code >> 4 {
+            0 => ByteOrder::Little,
+            1 => ByteOrder::Big,
+            _ => return corrupt("unknown byte order"),
+        };
+        let element = Element { kind, size: reader.length()?, order };
+        let rank = reader.u8()?;
+        if usize::from(rank) > Layout::MAX_RANK {
+            return corrupt(format!("rank {rank}"));
+        }
+        let shape = (0..rank).map(|_| reader.length()).collect::<Result<Vec<_>>>()?;
+        let layout = Layout { element, shape };
+        layout.byte_len()?;
+        let mode = reader.u8()?;
+        let choice = u32::from(reader.u8()?);
+        let asked = (|| {
+            Ok(Options {
+                bound: Bound::from_mode(mode.into(), reader.f64()?)?,
+                method: MethodChoice::from_number(choice & 15)?,
+                effort: Effort::from_number(choice >> 4)?,
+            })
+        })();
+        let options = asked.map_err(|e| match e {
+            Error::InvalidArgument(what) => Error::Corruption(what),
+            other => other,
+        })?;
+        let item = reader.length()?;
+        let tile = [reader.length()?, reader.length()?, reader.length()?];
+        let plan = Plan::stored(&layout.shape, item, tile)?;
+        let flags = reader.u8()?;
+        let (mut lattice, mut specials, mut models) = (None, Vec::new(), Vec::new());
+        if flags & 1 != 0 {
+            if !element.is_bounded() {
+                return corrupt("a bound on elements that are not floats");
+            }
+            let code = reader.u8()?;
+            let domain = if code >> 7 == 0 { Domain::Linear } else { Domain::Logarithmic };
+            lattice = Some(Lattice::stored(domain, u32::from(code & 0x7f), reader.f64()?, reader.f64()?, reader.f64()?)?);
+            let count = usize::from(reader.u8()?);
+            if count > MAX_SPECIALS {
+                return corrupt("too many special values");
+            }
+            for _ in 0..count {
+                let mut bits = [0; 8];
+                bits[..element.size].copy_from_slice(reader.take(element.size)?);
+                specials.push(u64::from_le_bytes(bits));
+            }
+        }
+        if flags & 2 != 0 {
+            for _ in 0..reader.u8()? {
+                models.push(ModelHash(reader.take(32)?.try_into().expect("32 bytes taken")));
+            }
+        }
+        Ok(Header { version, layout, options, lattice, specials, plan, models })
+    }
+}
+
+const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];

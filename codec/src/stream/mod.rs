@@ -1,0 +1,57 @@
+//! What lies in the bytes: one stored struct a file, each with `read` and `write` beside each other.
+//! `docs/format.md` is the specification.
+
+pub mod bytes;
+pub mod header;
+pub mod tile;
+
+use crate::error::{Error, Result, corrupt};
+use bytes::Reader;
+use header::Header;
+use tile::Entry;
+
+/// A parsed stream: checked checksums, tiles still encoded.
+pub struct Stream<'a> {
+    pub header: Header,
+    pub tiles: Vec<(Entry, &'a [u8])>,
+}
+
+impl<'a> Stream<'a> {
+    /// header | tile table | CRC32C of both | tiles | CRC32C of the tiles
+    pub fn write(header: &Header, tiles: &[(Entry, Vec<u8>)]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256 + tiles.iter().map(|(_, bytes)| bytes.len() + 16).sum::<usize>());
+        header.write(&mut out);
+        tiles.iter().for_each(|(entry, _)| entry.write(&mut out));
+        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
+        let payload = out.len();
+        tiles.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
+        out.extend_from_slice(&crc32c::crc32c(&out[payload..]).to_le_bytes());
+        out
+    }
+
+    pub fn read(bytes: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
+        let header = Header::read(&mut reader)?;
+        let count = header.plan.count();
+        // An entry takes six bytes at least: a table that cannot be there is not allocated.
+        if count > reader.rest().len() / 6 {
+            return Err(Error::InsufficientData(format!("a table of {count} tiles announced")));
+        }
+        let entries = (0..count).map(|_| Entry::read(&mut reader)).collect::<Result<Vec<_>>>()?;
+        let head = &bytes[..bytes.len() - reader.rest().len()];
+        if reader.u32()? != crc32c::crc32c(head) {
+            return corrupt("the header's checksum is wrong");
+        }
+        let payload = reader.rest();
+        let tiles =
+            entries.into_iter().map(|e| Ok((e, reader.take(e.length)?))).collect::<Result<Vec<_>>>()?;
+        let payload = &payload[..payload.len() - reader.rest().len()];
+        if reader.u32()? != crc32c::crc32c(payload) {
+            return corrupt("the payload's checksum is wrong");
+        }
+        if !reader.rest().is_empty() {
+            return corrupt("bytes after the end");
+        }
+        Ok(Stream { header, tiles })
+    }
+}
