@@ -1,6 +1,6 @@
 //! Decoding: stream -> tiles -> method -> values -> bytes. All of it on untrusted bytes.
 
-use crate::bound::{Domain, Lattice};
+use crate::bound::Lattice;
 use crate::codec::{Codec, Decoded, zeroed};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Layout};
@@ -127,16 +127,8 @@ impl Codec {
 
     fn bounded<V: Value>(&self, header: &Header, lattice: Lattice, entry: Entry, bytes: &[u8], region: Region) -> Result<Vec<u8>> {
         let parts = Parts::read(bytes)?;
-        let classes = match parts.mask.split_first() {
-            Some((&top, bytes)) if top <= UNLISTED => Some(decode_classes(bytes, region.shape, top)?),
-            Some(_) => return corrupt("a class without a value"),
-            None => None,
-        };
-        let signs = match parts.signs {
-            [] => None,
-            bytes if lattice.domain == Domain::Logarithmic => Some(decode_classes(bytes, region.shape, 1)?),
-            _ => return corrupt("signs beside values"),
-        };
+        let classes = decode_classes(parts.mask, region.shape)?;
+        let signs = decode_classes(parts.signs, region.shape)?;
         let mask = classes.as_ref().map(|classes| classes.iter().map(|&c| c != 0).collect::<Vec<_>>());
         let integers = match entry.method {
             MethodChoice::Interpolation => interpolation::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits)?,

@@ -210,14 +210,8 @@ impl Prepared {
             }
             decoded.push(if keep { near } else { value });
         }
-        let mask = self.classes.as_ref().map_or(Vec::new(), |classes| {
-            let top = classes.iter().copied().max().unwrap_or(0);
-            if top == 0 { Vec::new() } else { [&[top], &encode_classes(classes, self.shape, top)[..]].concat() }
-        });
-        let signs = match &self.negative {
-            Some(signs) if signs.contains(&1) => encode_classes(signs, self.shape, 1),
-            _ => Vec::new(),
-        };
+        let map = |classes: &Option<Vec<u8>>| classes.as_ref().map_or(Vec::new(), |c| encode_classes(c, self.shape));
+        let (mask, signs) = (map(&self.classes), map(&self.negative));
         let exceptions = write_exceptions(&exceptions, V::SIZE);
         let parts = Parts { mask: &mask, signs: &signs, exceptions: &exceptions, method: &coded.bytes };
         (parts.write(), decoded, square)

@@ -1,0 +1,221 @@
+//! What must be true of every array: the bound holds in the stored type, what is not a number comes back bit for bit, the
+//! stream is never much larger than the data, and threads change nothing.
+
+use caesar_codec::{Bound, ByteOrder, Codec, Effort, Element, Kind, Layout, MethodChoice, Options};
+use proptest::prelude::*;
+
+fn f32_bytes(values: &[f32], order: ByteOrder) -> Vec<u8> {
+    values.iter().flat_map(|v| if order == ByteOrder::Big { v.to_be_bytes() } else { v.to_le_bytes() }).collect()
+}
+
+fn f64_bytes(values: &[f64], order: ByteOrder) -> Vec<u8> {
+    values.iter().flat_map(|v| if order == ByteOrder::Big { v.to_be_bytes() } else { v.to_le_bytes() }).collect()
+}
+
+fn f64_values(bytes: &[u8], order: ByteOrder) -> Vec<f64> {
+    let (chunks, _) = bytes.as_chunks::<8>();
+    chunks.iter().map(|&b| if order == ByteOrder::Big { f64::from_be_bytes(b) } else { f64::from_le_bytes(b) }).collect()
+}
+
+fn f32_values(bytes: &[u8], order: ByteOrder) -> Vec<f64> {
+    let (chunks, _) = bytes.as_chunks::<4>();
+    chunks.iter().map(|&b| (if order == ByteOrder::Big { f32::from_be_bytes(b) } else { f32::from_le_bytes(b) }).into()).collect()
+}
+
+/// Encodes, decodes and checks everything a user relies on; returns the stream.
+fn check(layout: &Layout, bytes: &[u8], options: &Options) -> Vec<u8> {
+    let codec = Codec::classical();
+    let stream = codec.encode(layout, bytes, options).unwrap();
+    assert!(stream.len() <= bytes.len() + bytes.len() / 100 + 512, "{} bytes for {}", stream.len(), bytes.len());
+    let decoded = codec.clone().threads(2).decode(&stream).unwrap();
+    assert_eq!(&decoded.layout, layout);
+    assert_eq!(codec.threads(3).encode(layout, bytes, options).unwrap(), stream, "threads changed the stream");
+    if options.bound == Bound::Lossless || layout.element.kind != Kind::Float {
+        assert_eq!(decoded.bytes, bytes);
+        return stream;
+    }
+    let read = if layout.element.size == 4 { f32_values } else { f64_values };
+    let (x, y) = (read(bytes, layout.element.order), read(&decoded.bytes, layout.element.order));
+    let ordinary = |v: &&f64| v.abs() < 1e35;
+    let range = x.iter().filter(ordinary).fold(f64::NEG_INFINITY, |a, &b| a.max(b))
+        - x.iter().filter(ordinary).fold(f64::INFINITY, |a, &b| a.min(b));
+    let range = range.max(0.0);
+    let mut square = 0.0;
+    for (i, (a, b)) in x.iter().zip(&y).enumerate() {
+        if a.is_nan() || a.abs() >= 1e35 || (*a == 0.0 && a.is_sign_negative()) {
+            assert_eq!(a.to_bits(), b.to_bits(), "a special value changed at {i}");
+            continue;
+        }
+        square += (a - b) * (a - b) / x.len() as f64;
+        let bound = match options.bound {
+            Bound::Absolute(bound) => bound,
+            Bound::Relative(bound) => bound * range,
+            Bound::PointwiseRelative(bound) => bound * a.abs(),
+            _ => continue,
+        };
+        assert!((a - b).abs() <= bound, "{a} became {b} at {i}, bound {bound}");
+    }
+    let allowed = match options.bound {
+        Bound::Nrmse(bound) => bound * range,
+        Bound::Psnr(decibel) => range * 10f64.powf(-decibel / 20.0),
+        _ => return stream,
+    };
+    assert!(square.sqrt() <= allowed * (1.0 + 1e-9), "root mean square {} above {allowed}", square.sqrt());
+    stream
+}
+
+/// Waves, noise, plateaus, fills and oddities mixed at will.
+fn values(len: usize) -> impl Strategy<Value = Vec<f64>> {
+    let odd = prop::sample::select(vec![
+        f64::NAN, f64::from_bits(0xfff8_0000_dead_0000), f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0, 9.969209968386869e36, 1e20, -1e30, 1e-40, -1e-310, 3e38, -3e38,
+    ]);
+    (prop::num::f64::NORMAL.prop_map(|s| s.abs().log2().clamp(-60.0, 60.0).exp2()), -1e3f64..1e3, 0f64..1.0, prop::collection::vec((0..len.max(1), odd), 0..6), any::<u64>()).prop_map(
+        move |(scale, offset, noise, odds, seed)| {
+            let mut state = seed | 1;
+            let mut x: Vec<f64> = (0..len)
+                .map(|i| {
+                    state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    let random = (state >> 33) as f64 / (1u64 << 31) as f64 - 0.5;
+                    scale * (offset + (i as f64 * 0.07).sin() + (i as f64 * 0.011).cos() * 3.0 + noise * random)
+                })
+                .collect();
+            for (at, value) in odds {
+                let run = (at % 7 + 1).min(len - at.min(len));
+                x[at.min(len)..at.min(len) + run].fill(value);
+            }
+            x
+        },
+    )
+}
+
+fn bound() -> impl Strategy<Value = Bound> {
+    (0u32..6, -9f64..1.0).prop_map(|(mode, exponent)| {
+        Bound::from_mode(mode, if mode == 5 { (1.0 - exponent) * 12.0 } else { 10f64.powf(exponent) }).unwrap()
+    })
+}
+
+fn shape() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(1usize..14, 0..5)
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let method = prop::sample::select(vec![MethodChoice::Auto, MethodChoice::Interpolation, MethodChoice::CaesarV]);
+    let effort = prop::sample::select(vec![Effort::Fast, Effort::Balanced, Effort::Best]);
+    (bound(), method, effort).prop_map(|(bound, method, effort)| Options { bound, method, effort })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_floats((shape, values) in shape().prop_flat_map(|s| { let n = s.iter().product(); (Just(s), values(n)) }), options in options(), double: bool, big: bool) {
+        let order = if big { ByteOrder::Big } else { ByteOrder::Little };
+        let (size, bytes) = if double {
+            (8, f64_bytes(&values, order))
+        } else {
+            (4, f32_bytes(&values.iter().map(|&v| v as f32).collect::<Vec<_>>(), order))
+        };
+        check(&Layout::new(Element { kind: Kind::Float, size, order }, shape), &bytes, &options);
+    }
+
+    /// Every bit pattern is a value somebody has.
+    #[test]
+    fn any_bits(words in prop::collection::vec(any::<u32>(), 0..300), options in options(), kind in 0usize..4, size in 1usize..9) {
+        let kind = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque][kind];
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let bytes = &bytes[..bytes.len() / size * size];
+        let layout = Layout::new(Element { kind, size, order: ByteOrder::Little }, [bytes.len() / size]);
+        let stream = Codec::classical().encode(&layout, bytes, &options).unwrap();
+        prop_assert!(stream.len() <= bytes.len() + bytes.len() / 100 + 512);
+        let decoded = Codec::classical().decode(&stream).unwrap();
+        prop_assert_eq!(decoded.bytes.len(), bytes.len());
+        if kind != Kind::Float || options.bound == Bound::Lossless {
+            prop_assert_eq!(&decoded.bytes[..], bytes);
+        }
+    }
+
+    /// A box of a decoded array is the box decoded.
+    #[test]
+    fn any_box(shape in prop::collection::vec(1usize..30, 0..5), corner: [u8; 4], options in options()) {
+        let n: usize = shape.iter().product();
+        let values: Vec<f32> = (0..n).map(|i| (i as f32 * 0.01).sin()).collect();
+        let layout = Layout::new(Element::F32, shape.clone());
+        let codec = Codec::classical();
+        let stream = codec.encode(&layout, &f32_bytes(&values, ByteOrder::Little), &options).unwrap();
+        let whole = codec.decode(&stream).unwrap().bytes;
+        let start: Vec<usize> = shape.iter().zip(corner).map(|(&n, c)| usize::from(c) % n).collect();
+        let count: Vec<usize> = shape.iter().zip(&start).zip(corner).map(|((&n, &s), c)| 1 + usize::from(c / 3) % (n - s)).collect();
+        let part = codec.decode_region(&stream, &start, &count).unwrap();
+        let mut expected = Vec::new();
+        for i in 0..n {
+            let mut rest = i;
+            let inside = (0..shape.len()).rev().all(|d| {
+                let at = rest % shape[d];
+                rest /= shape[d];
+                (start[d]..start[d] + count[d]).contains(&at)
+            });
+            if inside {
+                expected.extend_from_slice(&whole[i * 4..i * 4 + 4]);
+            }
+        }
+        prop_assert_eq!(part, expected);
+    }
+}
+
+#[test]
+fn degenerate_bounds_have_answers() {
+    let wave: Vec<f32> = (0..900).map(|i| 280.0 + (i as f32 * 0.1).sin()).collect();
+    let constant = vec![273.15f32; 900];
+    let denormal: Vec<f32> = (0..900).map(|i| f32::from_bits(i % 50)).collect();
+    let extreme: Vec<f32> = (0..900).map(|i| if i % 2 == 0 { f32::MAX } else { f32::MIN } / 4.0 * (i as f32 / 900.0)).collect();
+    for values in [wave, constant, denormal, extreme] {
+        for spec in ["rel=1e-3", "rel=0", "abs=0", "abs=1e-30", "abs=1e-45", "abs=1e30", "abs=1e300", "pw_rel=0", "pw_rel=1e-9", "pw_rel=5", "nrmse=0", "nrmse=10", "nrmse=1e-9", "psnr=0", "psnr=300", "psnr=1e6"] {
+            check(&Layout::new(Element::F32, [30, 30]), &f32_bytes(&values, ByteOrder::Little), &spec.parse().unwrap());
+        }
+    }
+    let huge: Vec<f64> = (0..900).map(|i| if i % 2 == 0 { f64::MAX } else { f64::MIN }).collect();
+    for spec in ["rel=1e-3", "abs=1e300", "pw_rel=1e-3", "nrmse=1e-2"] {
+        let layout = Layout::new(Element::F64, [900]);
+        let stream = Codec::classical().encode(&layout, &f64_bytes(&huge, ByteOrder::Little), &spec.parse().unwrap()).unwrap();
+        assert_eq!(Codec::classical().decode(&stream).unwrap().bytes, f64_bytes(&huge, ByteOrder::Little), "{spec}");
+    }
+}
+
+#[test]
+fn bounds_from_loose_to_tight() {
+    let field: Vec<f32> = (0..64 * 96).map(|i| ((i % 96) as f32 * 0.1).sin() * 40.0 + (i / 96) as f32 * 0.3).collect();
+    let bytes = f32_bytes(&field, ByteOrder::Little);
+    let mut last = 0;
+    for exponent in 1..=7 {
+        let options = Options::new(Bound::Relative(10f64.powi(-exponent)));
+        let len = check(&Layout::new(Element::F32, [64, 96]), &bytes, &options).len();
+        assert!(len >= last, "a tighter bound is not smaller");
+        last = len;
+    }
+    assert!(last < bytes.len());
+}
+
+#[test]
+fn arrays_of_several_tiles() {
+    let shape = [40, 300, 310];
+    let field: Vec<f32> = (0..shape.iter().product::<usize>())
+        .map(|i| {
+            let (t, y, x) = (i / 93000, i / 310 % 300, i % 310);
+            if (y / 60 + x / 70) % 4 == 0 { f32::NAN } else { (x as f32 * 0.05 + t as f32 * 0.02).sin() + (y as f32 * 0.03).cos() }
+        })
+        .collect();
+    let bytes = f32_bytes(&field, ByteOrder::Little);
+    for spec in ["abs=1e-3", "nrmse=1e-3,effort=fast", "lossless,effort=fast", "pw_rel=1e-2,effort=fast"] {
+        check(&Layout::new(Element::F32, shape), &bytes, &spec.parse().unwrap());
+    }
+}
+
+#[test]
+fn empty_arrays_and_wrong_lengths() {
+    let codec = Codec::classical();
+    let layout = Layout::new(Element::F32, [3, 0, 5]);
+    let stream = codec.encode(&layout, &[], &"abs=1".parse().unwrap()).unwrap();
+    assert_eq!(codec.decode(&stream).unwrap().layout, layout);
+    assert!(codec.encode(&Layout::new(Element::F32, [3]), &[0; 8], &Options::default()).is_err());
+    assert!(codec.encode(&layout, &[], &"abs=1,method=srn-sz".parse().unwrap()).unwrap_err().to_string().contains("srn-sz"));
+}
