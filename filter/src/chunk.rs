@@ -1,0 +1,37 @@
+//! A chunk into a stream and back: what the filter callback does, on slices.
+
+use crate::setup::BYTES;
+use crate::threads::Share;
+use crate::words::{self, Words};
+use caesar_codec::{Codec, Error, Layout, Limits, Options, Result};
+
+/// Compresses a chunk. Where set-up did not run, or another filter comes first, nothing is known of the values:
+/// the bytes are kept as they are.
+pub fn encode(cd_values: &[u32], chunk: &[u8]) -> Result<Vec<u8>> {
+    let known = if words::are_ours(cd_values) { Some(Words::read(cd_values)?) } else { None };
+    let (layout, options) = match known.and_then(|words| Some((words.layout(chunk.len())?, words.options))) {
+        Some(known) => known,
+        None => (Layout::new(BYTES, [chunk.len()]), Options::default()),
+    };
+    let share = Share::take();
+    codec(&share).encode(&layout, chunk, &options)
+}
+
+/// Restores a chunk. The stream says all that is needed; cd_values only tell how many bytes HDF5 expects,
+/// which it does not check itself.
+pub fn decode(cd_values: &[u32], stream: &[u8]) -> Result<Vec<u8>> {
+    let expected = Words::read(cd_values).ok().and_then(|words| words.chunk_bytes());
+    let limits = expected.map_or_else(Limits::default, |bytes| Limits { max_decoded_bytes: bytes });
+    let share = Share::take();
+    let bytes = codec(&share).limits(limits).decode(stream)?.bytes;
+    match expected {
+        Some(expected) if expected != bytes.len() => {
+            Err(Error::Corruption(format!("a chunk of {expected} bytes is expected, the stream holds {}", bytes.len())))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+fn codec(share: &Share) -> Codec {
+    Codec::classical().threads(share.threads())
+}

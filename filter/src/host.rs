@@ -1,0 +1,176 @@
+//! The HDF5 library that called, and its functions.
+//!
+//! A process may hold several HDF5 libraries (h5py's and netCDF4's wheels each bring one) that share this plugin.
+//! Identifiers of one mean nothing to another, so nothing is cached: the callback's return address names the
+//! library, and its functions are looked up there, each time. Decoding needs none of this.
+
+use crate::abi::*;
+use caesar_codec::{ByteOrder, Element, Kind};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ptr::null_mut;
+
+/// Most cd_values that a user's form or ours has; more than that is somebody else's.
+const MOST_WORDS: usize = 32;
+/// `H5S_MAX_RANK`
+const MOST_EXTENTS: usize = 32;
+
+/// The library that a callback returns to.
+pub struct Host {
+    handle: *mut c_void,
+    base: *mut c_void,
+}
+
+/// A filter's entry in a property list.
+pub struct Entry {
+    pub flags: c_uint,
+    pub words: Vec<u32>,
+}
+
+/// The module an address lies in.
+fn module_of(address: *const c_void) -> Option<libc::Dl_info> {
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: dladdr accepts any address and fills `info` when it returns non-zero.
+    unsafe { (libc::dladdr(address, info.as_mut_ptr()) != 0).then(|| info.assume_init()) }
+}
+
+impl Host {
+    /// `None` when `caller` lies in no loaded module.
+    pub fn of(caller: Caller) -> Option<Host> {
+        let module = module_of(caller)?;
+        // SAFETY: dli_fname is a string that lives as long as the module. RTLD_NOLOAD only finds what is there already.
+        let handle = unsafe { libc::dlopen(module.dli_fname, libc::RTLD_NOLOAD | libc::RTLD_LAZY) };
+        Some(Host { handle, base: module.dli_fbase })
+    }
+
+    /// Address of a symbol if the calling module itself defines and exports it. A library that was linked into an
+    /// executable without exporting its symbols has none; the main program answers to no file name, hence the default handle.
+    fn address(&self, name: &CStr) -> Option<*mut c_void> {
+        let handle = if self.handle.is_null() { libc::RTLD_DEFAULT } else { self.handle };
+        // SAFETY: the handle is open or the default one, the name a C string.
+        let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
+        (!address.is_null() && module_of(address)?.dli_fbase == self.base).then_some(address)
+    }
+
+    /// An HDF5 function by name.
+    ///
+    /// # Safety
+    /// `F` is the function's type as HDF5's headers declare it.
+    unsafe fn function<F: Copy>(&self, name: &CStr) -> Result<F, String> {
+        const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
+        let address = self.address(name).ok_or_else(|| format!("HDF5 here does not export {}", name.to_string_lossy()))?;
+        // SAFETY: an address and a function pointer have the same representation here; the caller vouches for the type.
+        Ok(unsafe { std::mem::transmute_copy(&address) })
+    }
+
+    /// An identifier that HDF5 keeps in a global variable (predefined types, error classes).
+    fn global(&self, name: &CStr) -> Option<Hid> {
+        // SAFETY: HDF5 declares these as `hid_t`, and they are set since it was initialised before it called us.
+        self.address(name).map(|address| unsafe { *address.cast::<Hid>() })
+    }
+
+    /// Whether the functions that a data set's set-up needs are in reach.
+    pub fn is_open(&self) -> bool {
+        self.address(c"H5Pget_filter_by_id2").is_some()
+    }
+
+    /// Our own entry in a property list.
+    pub fn entry(&self, dcpl: Hid, id: c_int) -> Result<Entry, String> {
+        let (mut flags, mut count, mut words) = (0, MOST_WORDS, [0; MOST_WORDS]);
+        // SAFETY: the arrays are as long as said; a null name of length 0 and a null configuration are allowed.
+        let status = unsafe {
+            let get: GetFilterById = self.function(c"H5Pget_filter_by_id2")?;
+            get(dcpl, id, &mut flags, &mut count, words.as_mut_ptr(), 0, null_mut(), null_mut())
+        };
+        if status < 0 {
+            return Err("HDF5 does not give our cd_values".into());
+        }
+        let words = words.get(..count).ok_or_else(|| format!("{count} cd_values are too many"))?;
+        Ok(Entry { flags, words: words.to_vec() })
+    }
+
+    pub fn replace_entry(&self, dcpl: Hid, id: c_int, entry: &Entry) -> Result<(), String> {
+        // SAFETY: HDF5 copies `words`, whose length is given.
+        let status = unsafe {
+            let modify: ModifyFilter = self.function(c"H5Pmodify_filter")?;
+            modify(dcpl, id, entry.flags, entry.words.len(), entry.words.as_ptr())
+        };
+        if status < 0 { Err("HDF5 does not take our cd_values".into()) } else { Ok(()) }
+    }
+
+    /// Number of the filter that sees a chunk first when it is written.
+    pub fn first_filter(&self, dcpl: Hid) -> Result<c_int, String> {
+        let (mut flags, mut count) = (0, 0);
+        // SAFETY: no array is handed over, so none can be overrun.
+        Ok(unsafe {
+            let get: GetFilter = self.function(c"H5Pget_filter2")?;
+            get(dcpl, 0, &mut flags, &mut count, null_mut(), 0, null_mut(), null_mut())
+        })
+    }
+
+    /// The element type as the file stores it. What is neither an IEEE 754 float nor a plain integer is opaque.
+    pub fn element(&self, element: Hid) -> Result<Element, String> {
+        const FLOATS: [(&CStr, usize, ByteOrder); 4] = [
+            (c"H5T_IEEE_F32LE_g", 4, ByteOrder::Little),
+            (c"H5T_IEEE_F32BE_g", 4, ByteOrder::Big),
+            (c"H5T_IEEE_F64LE_g", 8, ByteOrder::Little),
+            (c"H5T_IEEE_F64BE_g", 8, ByteOrder::Big),
+        ];
+        // SAFETY: each function has the type that H5Tpublic.h declares and gets a datatype identifier.
+        unsafe {
+            let equal: TypeEqual = self.function(c"H5Tequal")?;
+            for (name, size, order) in FLOATS {
+                if self.global(name).is_some_and(|float| equal(element, float) > 0) {
+                    return Ok(Element { kind: Kind::Float, size, order });
+                }
+            }
+            let class: TypeProperty = self.function(c"H5Tget_class")?;
+            let size: TypeSize = self.function(c"H5Tget_size")?;
+            let sign: TypeProperty = self.function(c"H5Tget_sign")?;
+            let order: TypeProperty = self.function(c"H5Tget_order")?;
+            let size = size(element);
+            let order = if order(element) == ORDER_BIG { ByteOrder::Big } else { ByteOrder::Little };
+            let kind = match class(element) {
+                CLASS_INTEGER if !matches!(size, 1 | 2 | 4 | 8) => Kind::Opaque,
+                CLASS_INTEGER if sign(element) == SIGN_NONE => Kind::Unsigned,
+                CLASS_INTEGER => Kind::Signed,
+                _ => Kind::Opaque,
+            };
+            Ok(Element { kind, size, order: if kind == Kind::Opaque { ByteOrder::Little } else { order } })
+        }
+    }
+
+    /// Extents of a data space, slowest first. In `set_local` they are the chunk's, not the data set's.
+    pub fn extents(&self, space: Hid) -> Result<Vec<u64>, String> {
+        let mut extents = [0; MOST_EXTENTS];
+        // SAFETY: HDF5 fills as many extents as the rank, which it limits to 32.
+        let rank = unsafe {
+            let rank: SpaceRank = self.function(c"H5Sget_simple_extent_ndims")?;
+            let dims: SpaceExtents = self.function(c"H5Sget_simple_extent_dims")?;
+            if rank(space) as usize > MOST_EXTENTS { -1 } else { dims(space, extents.as_mut_ptr(), null_mut()) }
+        };
+        let rank = usize::try_from(rank).map_err(|_| "HDF5 does not give the chunk's shape".to_string())?;
+        Ok(extents[..rank].to_vec())
+    }
+
+    /// Puts a message on HDF5's error stack, where h5py and `h5repack --enable-error-stack` show it.
+    pub fn push_error(&self, callback: &CStr, message: &str) {
+        let ids = [c"H5E_ERR_CLS_g", c"H5E_PLINE_g", c"H5E_CANTFILTER_g"].map(|name| self.global(name));
+        let (Ok(message), [Some(class), Some(major), Some(minor)]) = (CString::new(message), ids) else { return };
+        const FILE: *const c_char = c"h5z-caesar".as_ptr();
+        // SAFETY: H5Epush2 copies its strings; the format takes the one string that follows.
+        unsafe {
+            if let Ok(push) = self.function::<PushError>(c"H5Epush2") {
+                push(ERROR_STACK_DEFAULT, FILE, callback.as_ptr(), 0, class, major, minor, c"%s".as_ptr(), message.as_ptr());
+            }
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if !self.handle.is_null() {
+            // SAFETY: gives back the reference that `of` took.
+            unsafe { libc::dlclose(self.handle) };
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Telling the user: HDF5 swallows a filter's messages more often than not, so one line goes to stderr as well.
+
+use crate::abi::Caller;
+use crate::host::Host;
+use std::ffi::CStr;
+use std::io::Write;
+use std::sync::Once;
+
+fn print(message: &str) {
+    let _ = writeln!(std::io::stderr(), "caesar: {message}");
+}
+
+/// Tells that something is done otherwise than asked; once a process, for it would only repeat itself.
+pub fn warn(message: &str) {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| print(message));
+}
+
+/// Prints the first error of a process: the next chunks would only repeat it.
+fn error(message: &str) {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| print(message));
+}
+
+/// Reports a failed callback to the user and to the HDF5 library that called.
+pub fn fail(caller: Caller, callback: &CStr, message: &str) {
+    error(message);
+    if let Some(host) = Host::of(caller) {
+        host.push_error(callback, message);
+    }
+}
+
+/// Makes a panic, which every callback catches, one plain line instead of a backtrace. The plugin has its own copy of
+/// Rust's standard library, so no other code's hook is replaced.
+pub fn quieten_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| std::panic::set_hook(Box::new(|panic| error(&format!("internal error, please report it: {panic}")))));
+}
