@@ -1,0 +1,295 @@
+//! The linear predictors: a base, the mean of the four nearest points, and *details*, differences of other means from
+//! it, each of which a tap weighs.
+//!
+//! All sums are of four points, so that no division happens before the last shift. A target stands at a centre
+//! (i + ½, j + ½) or to the right (i, j + ½) of a coarse point; one below (i + ½, j) is the latter with rows and columns
+//! exchanged.
+
+use super::plane::{Level, Phase};
+use super::plane::Phase::{Below, Centre, Coarse, Right};
+
+/// Whose points a sum is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// The frame being coded.
+    Own,
+    /// The mean of the reference frames.
+    Mean,
+    /// Half the difference of the two reference frames.
+    Difference,
+}
+
+/// Four points: the plane of each, and its row and column relative to the target's.
+type Sum = [(Phase, isize, isize); 4];
+
+/// What a sum is taken against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Against {
+    /// The base of the frame being coded.
+    Own,
+    /// The base of the mean of the reference frames.
+    Mean,
+    /// Nothing: the last two of the four points count negative.
+    Halves,
+    /// Nothing at all.
+    Zero,
+}
+
+struct Detail {
+    from: From,
+    sum: Sum,
+    against: Against,
+}
+
+const fn four(p: Phase, a: [isize; 2], b: [isize; 2], c: [isize; 2], d: [isize; 2]) -> Sum {
+    [(p, a[0], a[1]), (p, b[0], b[1]), (p, c[0], c[1]), (p, d[0], d[1])]
+}
+
+const fn own(sum: Sum) -> Detail {
+    Detail { from: From::Own, sum, against: Against::Own }
+}
+
+const fn mean(sum: Sum) -> Detail {
+    Detail { from: From::Mean, sum, against: Against::Mean }
+}
+
+const CENTRE_BASE: Sum = four(Coarse, [0, 0], [0, 1], [1, 0], [1, 1]);
+const RIGHT_BASE: Sum = [(Coarse, 0, 0), (Coarse, 0, 1), (Centre, -1, 0), (Centre, 0, 0)];
+
+/// Details of a target at a centre.
+const CENTRE: &[Detail] = &[
+    own(four(Coarse, [0, -1], [0, 2], [1, -1], [1, 2])),
+    own(four(Coarse, [-1, 0], [2, 0], [-1, 1], [2, 1])),
+    own(four(Coarse, [-1, -1], [-1, 2], [2, -1], [2, 2])),
+    Detail { from: From::Own, sum: four(Coarse, [0, 0], [1, 1], [0, 1], [1, 0]), against: Against::Halves },
+    mean(four(Centre, [0, 0], [0, 0], [0, 0], [0, 0])),
+    Detail { from: From::Mean, sum: CENTRE_BASE, against: Against::Own },
+    mean(four(Coarse, [0, -1], [0, 2], [1, -1], [1, 2])),
+    mean(four(Coarse, [-1, 0], [2, 0], [-1, 1], [2, 1])),
+    mean([(Right, 0, 0), (Right, 1, 0), (Below, 0, 0), (Below, 0, 1)]),
+    Detail {
+        from: From::Mean,
+        sum: [(Below, 0, 0), (Below, 0, 0), (Below, 0, 1), (Below, 0, 1)],
+        against: Against::Halves,
+    },
+    Detail {
+        from: From::Mean,
+        sum: [(Right, 0, 0), (Right, 0, 0), (Right, 1, 0), (Right, 1, 0)],
+        against: Against::Halves,
+    },
+    Detail { from: From::Difference, sum: four(Centre, [0, 0], [0, 0], [0, 0], [0, 0]), against: Against::Zero },
+    Detail {
+        from: From::Difference,
+        sum: [(Centre, 0, 0), (Centre, 0, 0), (Coarse, 0, 0), (Coarse, 1, 1)],
+        against: Against::Halves,
+    },
+];
+
+/// Details of a target to the right of a coarse point.
+const RIGHT: &[Detail] = &[
+    Detail { from: From::Own, sum: RIGHT_BASE, against: Against::Halves },
+    own(four(Coarse, [0, -1], [0, 2], [0, -1], [0, 2])),
+    own(four(Centre, [-2, 0], [1, 0], [-2, 0], [1, 0])),
+    own(four(Coarse, [-1, 0], [-1, 1], [1, 0], [1, 1])),
+    own(four(Centre, [-1, -1], [-1, 1], [0, -1], [0, 1])),
+    own(four(Below, [-1, 0], [-1, 1], [0, 0], [0, 1])),
+    mean(four(Right, [0, 0], [0, 0], [0, 0], [0, 0])),
+    Detail { from: From::Mean, sum: RIGHT_BASE, against: Against::Own },
+    Detail { from: From::Mean, sum: RIGHT_BASE, against: Against::Halves },
+    mean(four(Below, [-1, 0], [-1, 1], [0, 0], [0, 1])),
+    Detail {
+        from: From::Mean,
+        sum: [(Coarse, 0, 0), (Coarse, 0, 0), (Coarse, 0, 1), (Coarse, 0, 1)],
+        against: Against::Halves,
+    },
+    Detail {
+        from: From::Mean,
+        sum: [(Centre, -1, 0), (Centre, -1, 0), (Centre, 0, 0), (Centre, 0, 0)],
+        against: Against::Halves,
+    },
+    Detail { from: From::Difference, sum: four(Right, [0, 0], [0, 0], [0, 0], [0, 0]), against: Against::Zero },
+    Detail {
+        from: From::Difference,
+        sum: [(Right, 0, 0), (Right, 0, 0), (Coarse, 0, 0), (Coarse, 0, 1)],
+        against: Against::Halves,
+    },
+];
+
+/// Most details a step can have.
+pub const DETAILS: usize = 14;
+/// A tap of one.
+pub const TAP_ONE: i32 = 1 << TAP_BITS;
+const TAP_BITS: u32 = 12;
+
+/// One weight for each detail of a step, in 1/4096.
+pub type Taps = [i16; DETAILS];
+
+/// The planes of one level that a step predicts from.
+pub struct Sources<'a> {
+    pub own: &'a Level<i32>,
+    pub mean: Option<&'a Level<i32>>,
+    pub difference: Option<&'a Level<i32>>,
+    pub phase: Phase,
+}
+
+impl<'a> Sources<'a> {
+    fn details(&self) -> &'static [Detail] {
+        if self.phase == Centre { CENTRE } else { RIGHT }
+    }
+
+    fn level(&self, from: From) -> Option<&'a Level<i32>> {
+        match from {
+            From::Own => Some(self.own),
+            From::Mean => self.mean,
+            From::Difference => self.difference,
+        }
+    }
+
+    /// A plane, and the offsets in it, as the target's orientation has them.
+    fn turn(&self, (phase, row, column): (Phase, isize, isize)) -> (Phase, isize, isize) {
+        match (self.phase == Below, phase) {
+            (false, _) => (phase, row, column),
+            (true, Right) => (Below, column, row),
+            (true, Below) => (Right, column, row),
+            (true, _) => (phase, column, row),
+        }
+    }
+
+    /// Whether every plane of a sum exists and is decoded when the target is predicted.
+    fn has(&self, from: From, sum: &Sum) -> bool {
+        self.level(from).is_some_and(|level| {
+            sum.iter().all(|&term| {
+                let phase = self.turn(term).0;
+                !level.phase(phase).is_empty() && !(from == From::Own && self.phase == Right && phase == Below)
+            })
+        })
+    }
+
+    /// The base: the four nearest points, or twice the nearest two where the frame is one row or column.
+    fn base(&self) -> Sum {
+        match self.phase {
+            Centre => CENTRE_BASE,
+            _ if self.has(From::Own, &RIGHT_BASE) => RIGHT_BASE,
+            _ => [(Coarse, 0, 0), (Coarse, 0, 1), (Coarse, 0, 0), (Coarse, 0, 1)],
+        }
+    }
+
+    /// Which details this step has, in the order of its taps.
+    pub fn available(&self) -> [bool; DETAILS] {
+        let details = self.details();
+        std::array::from_fn(|i| {
+            details.get(i).is_some_and(|d| {
+                (d.against != Against::Mean || self.mean.is_some()) && self.has(d.from, &d.sum)
+            })
+        })
+    }
+
+    /// The taps to start from: cubic interpolation of the frame, and of its difference from the reference.
+    pub fn default_taps(&self) -> Taps {
+        let mut taps = [0; DETAILS];
+        if self.mean.is_some() {
+            taps[if self.phase == Centre { 4 } else { 6 }] = TAP_ONE as i16;
+        } else if self.phase == Centre {
+            taps[..3].copy_from_slice(&[-576, -576, 64]);
+        } else {
+            taps[1..3].copy_from_slice(&[-256, -256]);
+        }
+        taps
+    }
+
+    fn rows(&self, level: &'a Level<i32>, sum: &Sum, row: usize) -> [&'a [i32]; 4] {
+        let columns = self.own.phase(self.phase).columns;
+        sum.map(|term| {
+            let (phase, down, right) = self.turn(term);
+            level.phase(phase).row(row as isize + down, right, columns)
+        })
+    }
+
+    /// Four times the base of a row of targets.
+    pub fn base_row(&self, row: usize, out: &mut [i32]) {
+        sum_rows(self.rows(self.own, &self.base(), row), out);
+    }
+
+    /// Detail `index` of a row of targets, four times as large; `base` is four times the base.
+    pub fn detail_row(&self, index: usize, row: usize, base: &[i32], out: &mut [i32]) {
+        let detail = &self.details()[index];
+        let Some(level) = self.level(detail.from) else { return out.fill(0) };
+        let rows = self.rows(level, &detail.sum, row);
+        match detail.against {
+            Against::Halves => difference_rows(rows, out),
+            Against::Zero => sum_rows(rows, out),
+            Against::Own => {
+                sum_rows(rows, out);
+                subtract(base, out);
+            }
+            Against::Mean => {
+                sum_rows(rows, out);
+                let base = self.rows(level, &self.base(), row);
+                subtract_sum(base, out);
+            }
+        }
+    }
+}
+
+fn sum_rows([a, b, c, d]: [&[i32]; 4], out: &mut [i32]) {
+    for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *out = a.wrapping_add(b).wrapping_add(c).wrapping_add(d);
+    }
+}
+
+fn difference_rows([a, b, c, d]: [&[i32]; 4], out: &mut [i32]) {
+    for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *out = a.wrapping_add(b).wrapping_sub(c).wrapping_sub(d);
+    }
+}
+
+fn subtract(base: &[i32], out: &mut [i32]) {
+    out.iter_mut().zip(base).for_each(|(out, &b)| *out = out.wrapping_sub(b));
+}
+
+fn subtract_sum([a, b, c, d]: [&[i32]; 4], out: &mut [i32]) {
+    for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *out = out.wrapping_sub(a.wrapping_add(b).wrapping_add(c).wrapping_add(d));
+    }
+}
+
+/// Adds a detail under its tap to `sums`. The detail loses its `shift` low bits and what does not fit 16 bits.
+pub fn accumulate(detail: &[i32], tap: i16, shift: u32, sums: &mut [i32]) {
+    for (sum, &d) in sums.iter_mut().zip(detail) {
+        let d = (d >> shift).clamp(-32768, 32767) as i16;
+        *sum = sum.wrapping_add(i32::from(d) * i32::from(tap));
+    }
+}
+
+/// Predictions from four times the base and the weighted details.
+pub fn finish(base: &[i32], sums: &[i32], shift: u32, out: &mut [i32]) {
+    let down = TAP_BITS.saturating_sub(shift);
+    let half = 1 << down >> 1;
+    for ((out, &base), &sum) in out.iter_mut().zip(base).zip(sums) {
+        *out = base.wrapping_add(sum.wrapping_add(half) >> down).wrapping_add(2) >> 2;
+    }
+}
+
+impl Sources<'_> {
+    /// How far the nearest points of a row of targets differ across.
+    pub fn slope_row(&self, row: usize, out: &mut [u32]) {
+        let [a, b, c, d] = self.rows(self.own, &self.base(), row);
+        // Opposite pairs: the diagonals of a cell, or left and right, above and below.
+        let [(a, b), (c, d)] = if self.phase == Centre { [(a, d), (b, c)] } else { [(a, b), (c, d)] };
+        for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *out = a.wrapping_sub(b).unsigned_abs().wrapping_add(c.wrapping_sub(d).unsigned_abs());
+        }
+    }
+
+    /// Sum of the magnitudes of the four nearest codes of a row of targets.
+    pub fn near_sizes(&self, sizes: &Level<u16>, row: usize, out: &mut [u32]) {
+        let columns = out.len();
+        let [a, b, c, d] = self.base().map(|term| {
+            let (phase, down, right) = self.turn(term);
+            sizes.phase(phase).row(row as isize + down, right, columns)
+        });
+        for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *out = u32::from(a) + u32::from(b) + u32::from(c) + u32::from(d);
+        }
+    }
+}

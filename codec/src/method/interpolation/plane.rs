@@ -1,0 +1,221 @@
+//! Planes with margins, and the polyphase pyramid in which frames are predicted.
+
+/// Points of margin on every side of a plane; predictors reach this far.
+pub const MARGIN: usize = 3;
+
+/// A plane of values with margins, so that neighbours need no border test.
+#[derive(Clone)]
+pub struct Plane<T> {
+    pub rows: usize,
+    pub columns: usize,
+    stride: usize,
+    data: Vec<T>,
+}
+
+impl<T: Copy + Default> Plane<T> {
+    pub fn new(rows: usize, columns: usize) -> Self {
+        let stride = columns + 2 * MARGIN;
+        Plane { rows, columns, stride, data: vec![T::default(); stride * (rows + 2 * MARGIN)] }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0 || self.columns == 0
+    }
+
+    fn at(&self, row: isize, column: isize) -> usize {
+        (row + MARGIN as isize) as usize * self.stride + (column + MARGIN as isize) as usize
+    }
+
+    /// `length` values from `column` of `row` on; both may lie in the margin.
+    pub fn row(&self, row: isize, column: isize, length: usize) -> &[T] {
+        &self.data[self.at(row, column)..][..length]
+    }
+
+    pub fn row_mut(&mut self, row: usize) -> &mut [T] {
+        let (at, columns) = (self.at(row as isize, 0), self.columns);
+        &mut self.data[at..][..columns]
+    }
+
+    /// Fills the margins by what `beyond` makes of edge value and the value `distance` inside of it.
+    fn extend_by(&mut self, beyond: impl Fn(T, T) -> T) {
+        if self.is_empty() {
+            return;
+        }
+        let (rows, columns) = (self.rows as isize, self.columns as isize);
+        let value = |plane: &Self, edge: isize, inner: isize, at: &dyn Fn(&Self, isize) -> usize| {
+            beyond(plane.data[at(plane, edge)], plane.data[at(plane, inner)])
+        };
+        for distance in 1..=MARGIN as isize {
+            for row in 0..rows {
+                let at = |plane: &Self, column| plane.at(row, column);
+                let left = value(self, 0, distance.min(columns - 1), &at);
+                let right = value(self, columns - 1, (columns - 1 - distance).max(0), &at);
+                let (l, r) = (self.at(row, -distance), self.at(row, columns - 1 + distance));
+                self.data[l] = left;
+                self.data[r] = right;
+            }
+        }
+        for distance in 1..=MARGIN as isize {
+            for column in -(MARGIN as isize)..columns + MARGIN as isize {
+                let at = |plane: &Self, row| plane.at(row, column);
+                let above = value(self, 0, distance.min(rows - 1), &at);
+                let below = value(self, rows - 1, (rows - 1 - distance).max(0), &at);
+                let (a, b) = (self.at(-distance, column), self.at(rows - 1 + distance, column));
+                self.data[a] = above;
+                self.data[b] = below;
+            }
+        }
+    }
+
+    /// Margins that repeat the edge.
+    pub fn extend_flat(&mut self) {
+        self.extend_by(|edge, _| edge);
+    }
+
+    fn combine(&self, other: &Self, f: impl Fn(T, T) -> T) -> Self {
+        let data = self.data.iter().zip(&other.data).map(|(&a, &b)| f(a, b)).collect();
+        Plane { data, ..*self }
+    }
+}
+
+impl Plane<i32> {
+    /// Margins that continue the slope at the edge.
+    pub fn extend_smoothly(&mut self) {
+        self.extend_by(|edge, inner| edge.wrapping_mul(2).wrapping_sub(inner));
+    }
+}
+
+/// Which quarter of the next finer lattice a plane holds: rows and columns even or odd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Even rows, even columns: the coarser lattice itself.
+    Coarse,
+    /// Odd rows, odd columns: the centres of its cells.
+    Centre,
+    /// Even rows, odd columns.
+    Right,
+    /// Odd rows, even columns.
+    Below,
+}
+
+impl Phase {
+    pub const ALL: [Phase; 4] = [Phase::Coarse, Phase::Centre, Phase::Right, Phase::Below];
+
+    fn odd(self) -> [usize; 2] {
+        match self {
+            Phase::Coarse => [0, 0],
+            Phase::Centre => [1, 1],
+            Phase::Right => [0, 1],
+            Phase::Below => [1, 0],
+        }
+    }
+}
+
+/// A lattice taken apart into its four phases.
+#[derive(Clone)]
+pub struct Level<T> {
+    pub phases: [Plane<T>; 4],
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl<T: Copy + Default> Level<T> {
+    fn new(rows: usize, columns: usize) -> Self {
+        let phases = Phase::ALL.map(|phase| {
+            let [row, column] = phase.odd();
+            Plane::new((rows + 1 - row) / 2, (columns + 1 - column) / 2)
+        });
+        Level { phases, rows, columns }
+    }
+
+    pub fn phase(&self, phase: Phase) -> &Plane<T> {
+        &self.phases[phase as usize]
+    }
+
+    pub fn phase_mut(&mut self, phase: Phase) -> &mut Plane<T> {
+        &mut self.phases[phase as usize]
+    }
+
+    /// One row of the whole lattice.
+    pub fn merge_row(&self, row: usize, out: &mut [T]) {
+        let pair = if row % 2 == 0 { [Phase::Coarse, Phase::Right] } else { [Phase::Below, Phase::Centre] };
+        let [even, odd] = pair.map(|p| {
+            let plane = self.phase(p);
+            plane.row(row as isize / 2, 0, plane.columns)
+        });
+        for ((out, &e), &o) in out.chunks_exact_mut(2).zip(even).zip(odd) {
+            out[0] = e;
+            out[1] = o;
+        }
+        if out.len() % 2 == 1 {
+            out[out.len() - 1] = even[even.len() - 1];
+        }
+    }
+
+    /// One row of the whole lattice, taken apart.
+    fn split_row(&mut self, row: usize, values: &[T]) {
+        let pair = if row % 2 == 0 { [Phase::Coarse, Phase::Right] } else { [Phase::Below, Phase::Centre] };
+        for (parity, phase) in pair.into_iter().enumerate() {
+            let plane = self.phase_mut(phase);
+            if plane.columns > 0 {
+                let out = plane.row_mut(row / 2);
+                out.iter_mut().zip(values[parity..].iter().step_by(2)).for_each(|(o, &v)| *o = v);
+            }
+        }
+    }
+}
+
+/// A frame taken apart level by level; level 0 is the finest.
+#[derive(Clone)]
+pub struct Pyramid<T> {
+    pub levels: Vec<Level<T>>,
+}
+
+/// The coarsest lattice has at most this many rows and columns.
+const ANCHORS: usize = 4;
+
+impl<T: Copy + Default> Pyramid<T> {
+    /// An empty pyramid for frames of `rows` × `columns`, with at least one level.
+    pub fn new(mut rows: usize, mut columns: usize) -> Self {
+        let mut levels = Vec::new();
+        while levels.is_empty() || rows.max(columns) > ANCHORS {
+            levels.push(Level::new(rows, columns));
+            (rows, columns) = (rows.div_ceil(2), columns.div_ceil(2));
+        }
+        Pyramid { levels }
+    }
+
+    /// Takes a frame apart.
+    pub fn split(frame: &[T], rows: usize, columns: usize) -> Self {
+        let mut pyramid = Self::new(rows, columns);
+        for row in 0..rows {
+            pyramid.levels[0].split_row(row, &frame[row * columns..][..columns]);
+        }
+        for l in 1..pyramid.levels.len() {
+            let (finer, coarser) = pyramid.levels.split_at_mut(l);
+            let coarse = finer[l - 1].phase(Phase::Coarse);
+            for row in 0..coarse.rows {
+                coarser[0].split_row(row, coarse.row(row as isize, 0, coarse.columns));
+            }
+        }
+        pyramid
+    }
+
+    /// Puts the phases of level `l` together, as the coarse phase of the level below.
+    pub fn merge(&mut self, l: usize) {
+        let (finer, coarser) = self.levels.split_at_mut(l);
+        let coarse = finer[l - 1].phase_mut(Phase::Coarse);
+        for row in 0..coarse.rows {
+            coarser[0].merge_row(row, coarse.row_mut(row));
+        }
+    }
+
+    /// A pyramid of `f(a, b)`, margins included.
+    pub fn combine(&self, other: &Self, f: impl Fn(T, T) -> T + Copy) -> Self {
+        let level = |(a, b): (&Level<T>, &Level<T>)| Level {
+            phases: std::array::from_fn(|i| a.phases[i].combine(&b.phases[i], f)),
+            ..*a
+        };
+        Pyramid { levels: self.levels.iter().zip(&other.levels).map(level).collect() }
+    }
+}
