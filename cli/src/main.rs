@@ -1,1 +1,54 @@
-fn main() {}
+//! The command `caesar`: what to type for a bound, whether a file kept it, what lies in a file, whether all is set up.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod classic;
+mod compare;
+mod dataset;
+mod doctor;
+mod hdf5;
+mod inspect;
+mod text;
+mod verify;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(version, about = "Error-bounded compression of HDF5 and netCDF files: arguments for stock tools, verification, inspection")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the h5repack, nccopy, h5py, xarray, CDO and ADIOS2 lines for a bound
+    Args(args::Args),
+    /// Compare every data set of two files; exit 1 when a bound is broken, a filter or a data set missing
+    Verify(verify::Verify),
+    /// Show what lies in the streams of a file: bounds, methods, models, bits
+    Inspect(inspect::Inspect),
+    /// Tell whether plugin, runtime, models and environment are in order, and what to do
+    Doctor(doctor::Doctor),
+}
+
+/// Exit status: 0 all is well, 1 a check failed, 2 the command could not do its work.
+fn main() -> ExitCode {
+    let done: Result<bool> = match Cli::parse().command {
+        Command::Args(args) => args.run().map(|()| true),
+        Command::Verify(verify) => verify.run(),
+        Command::Inspect(inspect) => inspect.run().map(|()| true),
+        Command::Doctor(doctor) => doctor.run(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("caesar: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

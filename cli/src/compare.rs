@@ -1,0 +1,284 @@
+//! Two versions of a data set, chunk by chunk: how far apart they are, and whether a bound was kept.
+
+use caesar_codec::{Bound, Element};
+use std::ops::Range;
+
+/// Anything this large is a fill value (`docs/format.md`, special values).
+const HUGE: f64 = 1e35;
+/// Sums of squares depend on the order of their terms; a mean may be this much above its bound.
+const SUM_ROUNDING: f64 = 1e-9;
+
+/// The rows of a box of a row-major array, as ranges of elements in increasing order. The box begins at `start`, has
+/// the extents `count` and ends where the array ends.
+fn rows(shape: &[usize], start: &[usize], count: &[usize]) -> Vec<Range<usize>> {
+    let mut rows = vec![0..1];
+    for axis in 0..shape.len() {
+        let ends = start[axis]..(start[axis] + count[axis]).min(shape[axis]);
+        let is_last = axis + 1 == shape.len();
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                let first = row.start * shape[axis];
+                let points = if is_last { ends.start..ends.start + 1 } else { ends.clone() };
+                points.map(move |at| first + at..first + at + 1)
+            })
+            .collect();
+        if is_last {
+            rows.iter_mut().for_each(|row| row.end = row.start + ends.len());
+        }
+    }
+    rows
+}
+
+/// A box of an array whose elements have `size` bytes; what reaches over the array's end is left out.
+pub fn inside(bytes: &[u8], size: usize, shape: &[usize], start: &[usize], count: &[usize]) -> Vec<u8> {
+    rows(shape, start, count).iter().flat_map(|row| &bytes[row.start * size..row.end * size]).copied().collect()
+}
+
+/// All but the box of the extents `count` at the origin.
+pub fn outside(bytes: &[u8], size: usize, shape: &[usize], count: &[usize]) -> Vec<u8> {
+    let rows = rows(shape, &vec![0; shape.len()], count);
+    let ends = std::iter::once(0).chain(rows.iter().map(|row| row.end * size));
+    let starts = rows.iter().map(|row| row.start * size).chain([bytes.len()]);
+    ends.zip(starts).flat_map(|(end, start)| &bytes[end..start]).copied().collect()
+}
+
+/// One chunk of both versions, little-endian.
+pub struct Pair<'a> {
+    pub element: Element,
+    pub original: &'a [u8],
+    pub copy: &'a [u8],
+    /// Decoded padding beyond the data set's edge: part of what was compressed at once.
+    pub padding: &'a [u8],
+    /// Bit patterns of the values that are not part of the field.
+    pub specials: &'a [u64],
+    pub bound: Option<Bound>,
+}
+
+/// What a data set's chunks come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Ordinary values: finite, no fills.
+    pub points: usize,
+    pub max_error: f64,
+    pub squares: f64,
+    pub low: f64,
+    pub high: f64,
+    /// The largest share of its bound that a chunk uses up; `None` where there is no bound.
+    pub used: Option<f64>,
+    /// Values that are not bit for bit the same.
+    pub changed: usize,
+    /// Those of them that must be: NaN, infinities, fills, whatever is no float, everything under a lossless bound.
+    pub broken: usize,
+}
+
+impl Default for Comparison {
+    fn default() -> Self {
+        let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
+        Comparison { points: 0, max_error: 0.0, squares: 0.0, low, high, used: None, changed: 0, broken: 0 }
+    }
+}
+
+impl Comparison {
+    pub fn of(pair: &Pair) -> Self {
+        let size = pair.element.size.max(1);
+        let elements = || pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size));
+        let mut found = Comparison::default();
+        if !pair.element.is_bounded() {
+            found.changed = elements().filter(|(x, y)| x != y).count();
+            found.broken = found.changed;
+            return found;
+        }
+        let mut used = 0f64;
+        for (x, y) in elements() {
+            found.changed += usize::from(x != y);
+            let (original, decoded) = (Value::of(x), Value::of(y));
+            if !original.is_ordinary(pair.specials) {
+                found.broken += usize::from(original.bits != decoded.bits);
+                continue;
+            }
+            // A NaN in the place of a number is no small error.
+            let error = Some((original.number - decoded.number).abs()).filter(|e| !e.is_nan()).unwrap_or(f64::INFINITY);
+            if let Some(Bound::PointwiseRelative(fraction)) = pair.bound {
+                used = used.max(share(error, fraction * original.number.abs()));
+            }
+            found.max_error = found.max_error.max(error);
+            found.squares += error * error;
+            found.low = found.low.min(original.number);
+            found.high = found.high.max(original.number);
+            found.points += 1;
+        }
+        found.used = pair.bound.map(|bound| match bound {
+            Bound::Lossless => {
+                found.broken = found.changed;
+                0.0
+            }
+            Bound::Absolute(error) => share(found.max_error, error),
+            Bound::PointwiseRelative(_) => used,
+            Bound::Relative(fraction) => share(found.max_error, fraction * found.chunk_range(pair, fraction)),
+            Bound::Nrmse(fraction) => found.mean_share(pair, fraction),
+            Bound::Psnr(decibel) => found.mean_share(pair, 10f64.powf(-decibel / 20.0)),
+        });
+        found
+    }
+
+    /// The range of what was compressed at once. Of the padding only the decoded values are known, which are
+    /// off by the bound at most; that much is granted.
+    fn chunk_range(&self, pair: &Pair, fraction: f64) -> f64 {
+        let (mut low, mut high) = (self.low, self.high);
+        for value in ordinary(pair.padding, pair) {
+            (low, high) = (low.min(value), high.max(value));
+        }
+        let range = (high - low).max(0.0);
+        if range > self.high - self.low { range * (1.0 + 2.0 * fraction) } else { range }
+    }
+
+    /// The root mean square error over that of the bound. The padding counts as points without error, since
+    /// its original values are not known.
+    fn mean_share(&self, pair: &Pair, fraction: f64) -> f64 {
+        let points = self.points + ordinary(pair.padding, pair).count();
+        let rmse = (self.squares / points.max(1) as f64).sqrt();
+        let share = share(rmse, fraction * self.chunk_range(pair, fraction));
+        if share > 1.0 && share <= 1.0 + SUM_ROUNDING { 1.0 } else { share }
+    }
+
+    pub fn add(&mut self, chunk: &Comparison) {
+        self.points += chunk.points;
+        self.max_error = self.max_error.max(chunk.max_error);
+        self.squares += chunk.squares;
+        self.low = self.low.min(chunk.low);
+        self.high = self.high.max(chunk.high);
+        self.used = match (self.used, chunk.used) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+        self.changed += chunk.changed;
+        self.broken += chunk.broken;
+    }
+
+    /// Root mean square error over the range of the whole data set.
+    pub fn nrmse(&self) -> Option<f64> {
+        let range = self.high - self.low;
+        (self.points > 0 && range > 0.0).then(|| (self.squares / self.points as f64).sqrt() / range)
+    }
+
+    /// In decibel, of the whole data set; infinite where nothing differs.
+    pub fn psnr(&self) -> Option<f64> {
+        self.nrmse().map(|nrmse| -20.0 * nrmse.log10())
+    }
+}
+
+/// How much of a bound an error uses up; without error nothing, even of a bound of 0.
+fn share(error: f64, bound: f64) -> f64 {
+    if error == 0.0 { 0.0 } else { error / bound }
+}
+
+#[derive(Clone, Copy)]
+struct Value {
+    bits: u64,
+    number: f64,
+}
+
+impl Value {
+    fn of(bytes: &[u8]) -> Self {
+        match *bytes {
+            [a, b, c, d] => {
+                let bits = u32::from_le_bytes([a, b, c, d]);
+                Value { bits: bits.into(), number: f32::from_bits(bits).into() }
+            }
+            _ => {
+                let bits = u64::from_le_bytes(bytes.try_into().expect("floats have four or eight bytes"));
+                Value { bits, number: f64::from_bits(bits) }
+            }
+        }
+    }
+
+    fn is_ordinary(self, specials: &[u64]) -> bool {
+        self.number.abs() < HUGE && !specials.contains(&self.bits)
+    }
+}
+
+fn ordinary<'a>(bytes: &'a [u8], pair: &'a Pair) -> impl Iterator<Item = f64> + 'a {
+    let values = bytes.chunks_exact(pair.element.size.max(1)).map(Value::of);
+    values.filter(|value| value.is_ordinary(pair.specials)).map(|value| value.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compare(original: &[f32], copy: &[f32], bound: &str) -> Comparison {
+        compare_padded(original, copy, &[], &[], bound)
+    }
+
+    fn compare_padded(original: &[f32], copy: &[f32], padding: &[f32], specials: &[f32], bound: &str) -> Comparison {
+        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+        let specials: Vec<u64> = specials.iter().map(|x| x.to_bits().into()).collect();
+        Comparison::of(&Pair {
+            element: Element::F32,
+            original: &bytes(original),
+            copy: &bytes(copy),
+            padding: &bytes(padding),
+            specials: &specials,
+            bound: Some(bound.parse::<caesar_codec::Options>().unwrap().bound),
+        })
+    }
+
+    const FIELD: [f32; 4] = [0.0, 1.0, 2.0, 4.0];
+    const OFF: [f32; 4] = [0.0, 1.25, 2.0, 4.0];
+
+    #[test]
+    fn each_bound_has_its_share() {
+        for (bound, used) in [
+            ("abs=0.25", 1.0),
+            ("abs=0.5", 0.5),
+            ("rel=0.0625", 1.0),
+            ("pw_rel=0.25", 1.0),
+            ("nrmse=0.03125", 1.0),
+            ("psnr=30.102999566398", 1.0),
+            ("abs=0", f64::INFINITY),
+        ] {
+            let used_up = compare(&FIELD, &OFF, bound).used.unwrap();
+            assert!(used_up == used || (used_up - used).abs() < 1e-9, "{bound}: {used_up}");
+        }
+        assert_eq!(compare(&FIELD, &FIELD, "abs=0").used, Some(0.0));
+        assert_eq!(compare(&FIELD, &OFF, "lossless").broken, 1);
+    }
+
+    #[test]
+    fn what_is_no_field_must_stay() {
+        let original = [0.0, f32::NAN, 1e36, -999.0, f32::INFINITY];
+        assert_eq!(compare_padded(&original, &original, &[], &[-999.0], "abs=1").broken, 0);
+        let copy = [0.0, 1.0, 2e36, -998.9, 1.0];
+        assert_eq!(compare_padded(&original, &copy, &[], &[-999.0], "abs=1").broken, 4);
+        // Another NaN is another value.
+        let other = [0.0, f32::from_bits(0x7fc0_0001), 1e36, -999.0, f32::INFINITY];
+        assert_eq!(compare_padded(&original, &other, &[], &[-999.0], "abs=1").broken, 1);
+    }
+
+    #[test]
+    fn a_nan_for_a_number_breaks_every_bound() {
+        let copy = [0.0, f32::NAN, 2.0, 4.0];
+        for bound in ["abs=1e9", "rel=1", "pw_rel=1"] {
+            assert!(!(compare(&FIELD, &copy, bound).used.unwrap() <= 1.0), "{bound}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_s_range_includes_its_padding_but_no_fills() {
+        assert!(compare(&FIELD, &OFF, "rel=0.01").used.unwrap() > 1.0);
+        assert!(compare_padded(&FIELD, &OFF, &[-40.0], &[], "rel=0.01").used.unwrap() <= 1.0);
+        assert!(compare_padded(&FIELD, &OFF, &[-40.0], &[-40.0], "rel=0.01").used.unwrap() > 1.0);
+    }
+
+    #[test]
+    fn a_box_is_cut_out_and_clipped() {
+        let bytes: Vec<u8> = (0..12).collect();
+        assert_eq!(inside(&bytes, 1, &[3, 4], &[1, 2], &[2, 3]), [6, 7, 10, 11]);
+        assert_eq!(inside(&[7, 8], 2, &[], &[], &[]), [7, 8]);
+        assert_eq!(inside(&bytes, 2, &[6], &[1], &[9]), bytes[2..]);
+        assert_eq!(outside(&bytes, 1, &[3, 4], &[2, 3]), [3, 7, 8, 9, 10, 11]);
+        assert_eq!(outside(&bytes, 2, &[6], &[4]), bytes[8..]);
+        assert!(outside(&bytes, 1, &[3, 4], &[3, 4]).is_empty());
+    }
+}

@@ -1,0 +1,107 @@
+//! A data set of an HDF5, netCDF-4 or classic netCDF file: its layout, its values, its chunks.
+
+use crate::classic;
+use crate::hdf5::{self, Reading};
+use anyhow::{Context, Result};
+use caesar_codec::{ByteOrder, Inspection, Kind, Layout};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// A filter of a data set's pipeline.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    pub id: u16,
+    pub name: String,
+}
+
+pub struct DataSet {
+    /// Path within the file, without a leading slash.
+    pub name: String,
+    /// Numbers are handed out in little-endian order whatever the file has.
+    pub layout: Layout,
+    /// Extents of a chunk.
+    pub chunk: Option<Vec<usize>>,
+    /// In the order in which they are applied on writing.
+    pub filters: Vec<Filter>,
+    /// The value that stands where nothing was written, little-endian.
+    pub fill: Option<Vec<u8>>,
+    /// A netCDF coordinate variable or a bare dimension.
+    pub is_scale: bool,
+    pub(crate) source: Source,
+}
+
+pub(crate) enum Source {
+    Hdf5(hdf5::Handle),
+    Classic(classic::Handle),
+    /// References and sequences of variable length, which mean something within their file only; text of classic netCDF.
+    Opaque,
+}
+
+/// One chunk, decoded; a data set that is not chunked is a single one.
+pub struct Chunk {
+    pub start: Vec<usize>,
+    /// All of it, padding beyond the data set's edge included.
+    pub bytes: Vec<u8>,
+    /// Bit i set: the host left out filter i of the pipeline.
+    pub filter_mask: u32,
+    /// What the filter read, when it was ours.
+    pub stream: Option<Stream>,
+}
+
+pub struct Stream {
+    /// Length in bytes.
+    pub stored: usize,
+    pub inspection: Inspection,
+}
+
+/// All data sets of a file in the order of their names.
+pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
+    let mut magic = [0; 3];
+    let file = File::open(path).and_then(|mut file| file.read(&mut magic));
+    file.with_context(|| format!("cannot open {}", path.display()))?;
+    let mut sets = if &magic == b"CDF" { classic::open(path) } else { hdf5::open(path, reading) }
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    sets.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sets)
+}
+
+impl DataSet {
+    /// Whether the values can be compared with those of another file at all.
+    pub fn is_comparable(&self) -> bool {
+        !matches!(self.source, Source::Opaque)
+    }
+
+    /// All values.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        let bytes = match &self.source {
+            Source::Hdf5(handle) => handle.read()?,
+            Source::Classic(handle) => return handle.read(&self.name),
+            Source::Opaque => vec![],
+        };
+        Ok(self.little_endian(bytes))
+    }
+
+    /// Every chunk of the extent; those that were never written consist of fill values.
+    pub fn chunks(&self) -> Result<Box<dyn Iterator<Item = Result<Chunk>> + '_>> {
+        match (&self.source, &self.chunk) {
+            (Source::Hdf5(handle), Some(shape)) => {
+                let chunks = handle.chunks(&self.layout, shape)?;
+                Ok(Box::new(chunks.map(|chunk| chunk.map(|c| Chunk { bytes: self.little_endian(c.bytes), ..c }))))
+            }
+            _ => {
+                let start = vec![0; self.layout.shape.len()];
+                let whole = Chunk { start, bytes: self.read()?, filter_mask: 0, stream: None };
+                Ok(Box::new(std::iter::once(Ok(whole))))
+            }
+        }
+    }
+
+    pub(crate) fn little_endian(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let element = self.layout.element;
+        if element.order == ByteOrder::Big && element.kind != Kind::Opaque && element.size > 1 {
+            bytes.chunks_exact_mut(element.size).for_each(<[u8]>::reverse);
+        }
+        bytes
+    }
+}

@@ -1,0 +1,254 @@
+//! `caesar verify`: did a file keep its bounds, and was it compressed at all?
+
+use crate::compare::{self, Comparison, Pair};
+use crate::dataset::{self, Chunk, DataSet};
+use crate::hdf5::{FILTER, Reading};
+use crate::text;
+use anyhow::{Result, bail};
+use caesar_codec::{Bound, Options};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Verify {
+    /// The file before compression: HDF5, netCDF-4 or classic netCDF
+    original: PathBuf,
+    /// The file after compression: HDF5 or netCDF-4
+    copy: PathBuf,
+    /// The bound that every float data set must keep; without it, the one that each chunk says it was asked for
+    spec: Option<Options>,
+    /// Check this data set only; may be given several times
+    #[arg(long, value_name = "NAME")]
+    dataset: Vec<String>,
+    /// Print one JSON object for each data set instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be said of one data set.
+#[derive(Serialize, Default)]
+struct Row {
+    dataset: String,
+    #[serde(rename = "type")]
+    element: String,
+    shape: Vec<usize>,
+    /// Bytes of the values over bytes stored, where our filter stored them.
+    ratio: Option<f64>,
+    bound: Option<String>,
+    max_error: Option<f64>,
+    error_over_bound: Option<f64>,
+    psnr: Option<f64>,
+    nrmse: Option<f64>,
+    filters: Vec<String>,
+    /// What is wrong, in words; empty: all is well.
+    faults: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Verify {
+    pub fn run(self) -> Result<bool> {
+        let originals = dataset::open(&self.original, Reading::Values)?;
+        let copies = dataset::open(&self.copy, Reading::Values)?;
+        if let Some(unknown) = self.dataset.iter().find(|&name| originals.iter().all(|set| !is_named(set, name))) {
+            bail!("{} has no data set \"{unknown}\"", self.original.display());
+        }
+        let chosen = |set: &&DataSet| self.dataset.is_empty() || self.dataset.iter().any(|name| is_named(set, name));
+        let originals: Vec<&DataSet> = originals.iter().filter(chosen).collect();
+        let bytes = originals.iter().map(|set| set.layout.byte_len().unwrap_or(0) as u64).sum();
+        let progress = text::progress(bytes);
+        let rows: Vec<Row> = originals
+            .iter()
+            .map(|original| {
+                progress.set_message(original.name.clone());
+                match copies.iter().find(|copy| copy.name == original.name) {
+                    Some(copy) => verify(original, copy, self.spec.as_ref(), &progress),
+                    None => Row { faults: vec!["missing in the copy".into()], ..Row::new(original) },
+                }
+            })
+            .collect();
+        progress.finish_and_clear();
+        if self.json {
+            rows.iter().try_for_each(|row| serde_json::to_string(row).map(|line| println!("{line}")))?;
+        } else {
+            print(&rows);
+        }
+        Ok(rows.iter().all(|row| row.faults.is_empty()))
+    }
+}
+
+fn is_named(set: &DataSet, name: &str) -> bool {
+    set.name == name.trim_start_matches('/')
+}
+
+impl Row {
+    fn new(set: &DataSet) -> Self {
+        Row {
+            dataset: set.name.clone(),
+            element: text::element(set.layout.element),
+            shape: set.layout.shape.clone(),
+            ..Row::default()
+        }
+    }
+}
+
+fn verify(original: &DataSet, copy: &DataSet, spec: Option<&Options>, progress: &ProgressBar) -> Row {
+    let mut row = Row::new(original);
+    row.filters = copy.filters.iter().map(|filter| filter.name.clone()).collect();
+    let (a, b) = (original.layout.element, copy.layout.element);
+    if (a.kind, a.size) != (b.kind, b.size) {
+        row.faults.push(format!("is {} in the copy", text::element(b)));
+    } else if original.layout.shape != copy.layout.shape {
+        row.faults.push(format!("has the shape {} in the copy", text::shape(&copy.layout.shape)));
+    } else if !original.is_comparable() || !copy.is_comparable() {
+        row.notes.push("values of this type are not compared".into());
+    } else if let Err(error) = Check::new(copy, spec).run(original, &mut row, progress) {
+        row.faults.push(format!("{error:#}"));
+    }
+    row
+}
+
+/// The comparison of one data set with its original.
+struct Check<'a> {
+    copy: &'a DataSet,
+    spec: Option<&'a Options>,
+    /// Our filter's place in the pipeline.
+    place: Option<usize>,
+    total: Comparison,
+    /// Bounds that the chunks were asked for.
+    asked: Vec<Bound>,
+    /// Bytes stored by our filter, and of the chunks that it should have seen.
+    stored: usize,
+    chunk_bytes: usize,
+    chunks: usize,
+    raw: Vec<String>,
+}
+
+impl<'a> Check<'a> {
+    fn new(copy: &'a DataSet, spec: Option<&'a Options>) -> Self {
+        let place = copy.filters.iter().position(|filter| filter.id == FILTER);
+        let total = Comparison::default();
+        Check { copy, spec, place, total, asked: vec![], stored: 0, chunk_bytes: 0, chunks: 0, raw: vec![] }
+    }
+
+    fn run(mut self, original: &DataSet, row: &mut Row, progress: &ProgressBar) -> Result<()> {
+        let values = original.read()?;
+        for chunk in self.copy.chunks()? {
+            let chunk = chunk?;
+            progress.inc(self.add(original, &values, &chunk) as u64);
+        }
+        self.report(row);
+        Ok(())
+    }
+
+    /// Compares one chunk; returns the bytes of values in it.
+    fn add(&mut self, original: &DataSet, values: &[u8], chunk: &Chunk) -> usize {
+        let element = original.layout.element;
+        let shape = &original.layout.shape;
+        self.chunks += 1;
+        if self.place.is_some_and(|place| chunk.filter_mask >> place & 1 == 1) {
+            self.raw.push(format!("{:?}", chunk.start));
+        }
+        let stream = chunk.stream.as_ref();
+        if let Some(stream) = stream {
+            self.stored += stream.stored;
+            self.chunk_bytes += chunk.bytes.len();
+            let bound = stream.inspection.options.bound;
+            if !self.asked.contains(&bound) {
+                self.asked.push(bound);
+            }
+        }
+        let bound = self.spec.map(|spec| spec.bound).or(stream.map(|s| s.inspection.options.bound));
+        let fill: Vec<u64> = original.fill.iter().map(|bytes| bits(bytes)).collect();
+        let specials = stream.map_or(fill, |s| s.inspection.specials.clone());
+        let (whole, copy, padding);
+        let (original, copy, padding) = match &self.copy.chunk {
+            None => (values, &chunk.bytes[..], &[][..]),
+            Some(extents) => {
+                let kept: Vec<usize> = (0..shape.len()).map(|i| extents[i].min(shape[i] - chunk.start[i])).collect();
+                let origin = vec![0; shape.len()];
+                whole = compare::inside(values, element.size, shape, &chunk.start, &kept);
+                copy = compare::inside(&chunk.bytes, element.size, extents, &origin, &kept);
+                padding = compare::outside(&chunk.bytes, element.size, extents, &kept);
+                (&whole[..], &copy[..], &padding[..])
+            }
+        };
+        self.total.add(&Comparison::of(&Pair { element, original, copy, padding, specials: &specials, bound }));
+        original.len()
+    }
+
+    fn report(self, row: &mut Row) {
+        let Check { copy, spec, place, total, asked, stored, chunk_bytes, chunks, raw } = self;
+        let is_bounded = copy.layout.element.is_bounded();
+        if is_bounded {
+            row.max_error = Some(total.max_error);
+            row.error_over_bound = total.used;
+            (row.psnr, row.nrmse) = (total.psnr(), total.nrmse());
+            let bounds: Vec<String> = match spec {
+                Some(spec) => vec![Options::new(spec.bound).to_string()],
+                None => asked.iter().map(|&bound| Options::new(bound).to_string()).collect(),
+            };
+            row.bound = Some(bounds.join(" or ")).filter(|words| !words.is_empty());
+        }
+        row.ratio = (stored > 0).then(|| chunk_bytes as f64 / stored as f64);
+
+        // A coordinate or a scalar is not worth a filter; h5repack and nccopy leave some of them plain.
+        let needs_filter = is_bounded && !copy.is_scale && !copy.layout.shape.is_empty() && copy.layout.len() != Ok(0);
+        match place {
+            None if needs_filter => row.faults.push("carries no caesar filter".into()),
+            Some(place) if place > 0 => row.notes.push(format!(
+                "{} comes before caesar, which then stores plain bytes without loss",
+                copy.filters[place - 1].name
+            )),
+            _ => {}
+        }
+        if !raw.is_empty() {
+            let named = raw.iter().take(4).cloned().collect::<Vec<_>>().join(" ");
+            let more = if raw.len() > 4 { " …" } else { "" };
+            row.faults.push(format!("{} of {chunks} chunks were stored without the filter: {named}{more}", raw.len()));
+        }
+        match total.used {
+            Some(used) if !(used <= 1.0) => row.faults.push(format!("the bound is broken: error/bound {used:.6}")),
+            None if is_bounded && total.changed > 0 => row.faults.push("values differ, and no bound is known".into()),
+            _ => {}
+        }
+        if total.broken > 0 {
+            let what = if is_bounded && total.points > 0 { "values that must stay as they are (NaN, fill, lossless)" } else { "values" };
+            row.faults.push(format!("{} {what} differ", total.broken));
+        }
+    }
+}
+
+/// The bit pattern of a value of up to eight little-endian bytes.
+fn bits(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte))
+}
+
+fn print(rows: &[Row]) {
+    let header = ["data set", "type", "shape", "filters", "bound", "ratio", "max error", "error/bound", "PSNR", "NRMSE", ""];
+    let exact = |x: f64| if x == 0.0 { "0".into() } else { format!("{x:.3e}") };
+    let cells = rows.iter().map(|row| {
+        [
+            row.dataset.clone(),
+            row.element.clone(),
+            text::shape(&row.shape),
+            if row.filters.is_empty() { "none".into() } else { row.filters.join("+") },
+            row.bound.clone().unwrap_or_else(|| "–".into()),
+            text::number(row.ratio, |x| format!("{x:.2}")),
+            text::number(row.max_error, exact),
+            text::number(row.error_over_bound, |x| format!("{x:.4}")),
+            text::number(row.psnr, |x| if x.is_infinite() { "∞".into() } else { format!("{x:.1}") }),
+            text::number(row.nrmse, exact),
+            if row.faults.is_empty() { "ok".into() } else { "FAULT".into() },
+        ]
+    });
+    println!("{}", text::table(header, 5, cells));
+    for row in rows {
+        row.faults.iter().for_each(|fault| println!("FAULT  {}: {fault}", row.dataset));
+        row.notes.iter().for_each(|note| println!("note   {}: {note}", row.dataset));
+    }
+    let is_relative = |row: &Row| row.bound.as_deref().is_some_and(|b| ["rel", "nrmse", "psnr"].iter().any(|m| b.starts_with(m)));
+    if rows.iter().any(is_relative) {
+        println!("rel, nrmse and psnr were checked chunk by chunk, against the range of each chunk; PSNR and NRMSE are those of the whole.");
+    }
+}
