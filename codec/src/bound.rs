@@ -62,21 +62,31 @@ impl Lattice {
         self.low + (self.high - self.low) / 2.0
     }
 
-    /// The lattice integer nearest to a value.
-    pub fn integer<V: Value>(&self, value: V) -> i32 {
-        let x = match self.domain {
-            Domain::Linear => value.to_f64(),
-            Domain::Logarithmic => value.to_f64().abs().log2(),
+    /// The lattice integers nearest to values. What a value that is not ordinary gives does not matter.
+    pub fn integers<V: Value>(&self, values: &[V]) -> Vec<i32> {
+        let (origin, per_step) = (self.origin(), 1.0 / self.step);
+        let integer = |x: f64| {
+            let y = (x - origin) * per_step;
+            (y + 0.5f64.copysign(y)) as i32
         };
-        ((x - self.origin()) / self.step).round() as i32
+        match self.domain {
+            Domain::Linear => values.iter().map(|v| integer(v.to_f64())).collect(),
+            Domain::Logarithmic => values.iter().map(|v| integer(v.to_f64().abs().log2())).collect(),
+        }
     }
 
-    /// The value of a lattice integer; `negative` is the sign of a value whose logarithm is coded.
-    pub fn value<V: Value>(&self, v: i32, negative: bool) -> V {
-        let x = (self.origin() + self.step * f64::from(v)).clamp(self.low, self.high);
-        match self.domain {
-            Domain::Linear => V::from_f64(x),
-            Domain::Logarithmic => V::from_f64(if negative { -exp2(x) } else { exp2(x) }),
+    /// The values of lattice integers; `negative` says which values below zero stand behind their logarithms.
+    pub fn values<V: Value>(&self, integers: &[i32], negative: Option<&[u8]>) -> Vec<V> {
+        let origin = self.origin();
+        let value = |v: i32| (origin + self.step * f64::from(v)).max(self.low).min(self.high);
+        let magnitudes = integers.iter().map(|&v| value(v));
+        match (self.domain, negative) {
+            (Domain::Linear, _) => magnitudes.map(V::from_f64).collect(),
+            (Domain::Logarithmic, None) => magnitudes.map(|x| V::from_f64(exp2(x))).collect(),
+            (Domain::Logarithmic, Some(negative)) => {
+                let signed = |(x, &n): (f64, &u8)| V::from_f64(if n != 0 { -exp2(x) } else { exp2(x) });
+                magnitudes.zip(negative).map(signed).collect()
+            }
         }
     }
 }
@@ -203,9 +213,9 @@ mod tests {
             if let Resolved::Lossy(lattice, target) = resolve::<f32>(Bound::Absolute(error), &survey) {
                 let x = (low + at * (high - low)).clamp(low, high);
                 let half = if lattice.bin_bits == 0 { 0 } else { 1 << (lattice.bin_bits - 1) };
-                let v = lattice.integer(x);
+                let v = lattice.integers(&[x])[0];
                 prop_assert!(v.abs() <= LATTICE_LIMIT);
-                let decoded: f32 = lattice.value(v + off * half, false);
+                let decoded = lattice.values::<f32>(&[v + off * half], None)[0];
                 if error > 4.0 * f64::from(low.abs().max(high.abs()) * f32::EPSILON) {
                     prop_assert!(target.accepts(x, decoded), "{x} {decoded} {error}");
                 }

@@ -5,7 +5,7 @@ use crate::codec::{Codec, Decoded, zeroed};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Layout};
 use crate::mask::{UNLISTED, decode_classes};
-use crate::method::{interim as interpolation, lossless};
+use crate::method::{interpolation, lossless};
 use crate::options::MethodChoice;
 use crate::stream::Stream;
 use crate::stream::bytes::Reader;
@@ -134,8 +134,7 @@ impl Codec {
             MethodChoice::Interpolation => interpolation::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits)?,
             other => return Err(Error::Compatibility(format!("this version has no method {}", other.name()))),
         };
-        let negative = |i: usize| signs.as_ref().is_some_and(|signs| signs[i] != 0);
-        let mut values: Vec<V> = integers.iter().enumerate().map(|(i, &v)| lattice.value(v, negative(i))).collect();
+        let mut values = lattice.values::<V>(&integers, signs.as_deref());
         if let Some(classes) = classes {
             for (value, class) in values.iter_mut().zip(classes) {
                 match header.specials.get(usize::from(class).wrapping_sub(1)) {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::field::{ByteOrder, Element, Layout};
 use crate::lattice::{Coded, Tile};
 use crate::mask::{Survey, UNLISTED, encode_classes, fill_smooth};
-use crate::method::{interim as interpolation, lossless};
+use crate::method::{interpolation, lossless};
 use crate::options::{Bound, MethodChoice, Options};
 use crate::stream::Stream;
 use crate::stream::bytes::put_varint;
@@ -176,7 +176,7 @@ impl Prepared {
     fn new<V: Value>(values: &[V], survey: &Survey, lattice: Lattice, shape: [usize; 3]) -> Prepared {
         let classes = survey.classes(values);
         let mask = classes.as_ref().map(|classes| classes.iter().map(|&c| c != 0).collect::<Vec<_>>());
-        let mut integers: Vec<i32> = values.iter().map(|&v| lattice.integer(v)).collect();
+        let mut integers = lattice.integers(values);
         if let Some(mask) = &mask {
             fill_smooth(&mut integers, mask, shape);
         }
@@ -193,22 +193,20 @@ impl Prepared {
     /// The tile's bytes, its values as they will be decoded, and its sum of squared errors.
     fn finish<V: Value>(&self, values: &[V], coded: &Coded, lattice: Lattice, target: Target) -> (Vec<u8>, Vec<V>, f64) {
         let class = |i: usize| self.classes.as_ref().map_or(0, |classes| classes[i]);
+        let mut decoded = lattice.values::<V>(&coded.decoded, self.negative.as_deref());
         let mut square = 0.0;
         let mut exceptions = Vec::new();
-        let mut decoded = Vec::with_capacity(values.len());
-        for (i, (&value, &integer)) in values.iter().zip(&coded.decoded).enumerate() {
-            let negative = self.negative.as_ref().is_some_and(|signs| signs[i] != 0);
-            let near = lattice.value::<V>(integer, negative);
+        for (i, (&value, near)) in values.iter().zip(&mut decoded).enumerate() {
             let class = class(i);
-            let keep = class == 0 && target.accepts(value, near);
-            if class == UNLISTED || (class == 0 && !keep) {
-                exceptions.push((i, value.bits()));
-            }
-            if keep {
+            if class == 0 && target.accepts(value, *near) {
                 let error = value.to_f64() - near.to_f64();
                 square += error * error;
+                continue;
             }
-            decoded.push(if keep { near } else { value });
+            if class == 0 || class == UNLISTED {
+                exceptions.push((i, value.bits()));
+            }
+            *near = value;
         }
         let map = |classes: &Option<Vec<u8>>| classes.as_ref().map_or(Vec::new(), |c| encode_classes(c, self.shape));
         let (mask, signs) = (map(&self.classes), map(&self.negative));
