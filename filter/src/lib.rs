@@ -6,12 +6,12 @@
 
 mod abi;
 mod callbacks;
-mod chunk;
+pub mod chunk;
 mod host;
 mod report;
 mod setup;
 mod threads;
-mod words;
+pub mod words;
 
 use abi::{CLASS_VERSION, FilterClass, PLUGIN_TYPE_FILTER};
 use std::ffi::{c_int, c_void};

@@ -1,1 +1,35 @@
-fn main() {}
+//! `cargo xtask build`, `demo`, `test`: all the set-up that a fresh Debian 12 machine with Rust and Python needs.
+
+mod build;
+mod demo;
+mod setup;
+mod test;
+
+use anyhow::{Result, bail};
+use std::path::Path;
+use xshell::Shell;
+
+const USAGE: &str = "\
+cargo xtask build   the plugin, alone in target/release/plugin, and the command caesar in target/release
+cargo xtask demo    packs real netCDF files with stock tools, reads them back, checks every value, prints a table
+cargo xtask test    sets up and runs everything: Rust, stock tools, h5py on two HDF5 versions, netCDF4, models, fuzzing";
+
+fn main() -> Result<()> {
+    let sh = Shell::new()?;
+    sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository"));
+    match std::env::args().nth(1).as_deref() {
+        Some("build") => build::all(&sh),
+        Some("demo") => demo::run(&sh),
+        Some("test") => test::run(&sh),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+/// Does one step under a headline, and tells how long it took.
+fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    eprintln!("\n=== {name}");
+    let start = std::time::Instant::now();
+    let done = work()?;
+    eprintln!("=== {name}: {:.0} s", start.elapsed().as_secs_f64());
+    Ok(done)
+}

@@ -1,0 +1,34 @@
+//! Every test there is, on whatever this machine lacks being fetched first.
+
+use crate::setup::{self, INSPECTION, STOCK_TOOLS};
+use crate::{build, step};
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+const FUZZ_SECONDS: &str = "60";
+
+pub fn run(sh: &Shell) -> Result<()> {
+    setup::tools(sh, STOCK_TOOLS)?;
+    setup::tools(sh, INSPECTION)?;
+    build::all(sh)?;
+    let models = setup::python(sh, "models", &["numpy", "onnx", "onnxruntime", "pytest"])?;
+    let hdf5_1 = setup::python(sh, "hdf5-1.14", &["h5py==3.14.0", "numpy", "pytest"])?;
+    let hdf5_2 = setup::python(sh, "hdf5-2", &["h5py==3.16.0", "hdf5plugin", "netCDF4", "numpy", "pytest"])?;
+
+    let _runtime = sh.push_env("CAESAR_ORT_LIB", setup::onnx_runtime(sh, &models)?);
+    step("Rust tests, fuzzing among them", || {
+        let _seconds = sh.push_env("CAESAR_FUZZ_SECONDS", FUZZ_SECONDS);
+        Ok(cmd!(sh, "cargo test --workspace --target-dir target").run()?)
+    })?;
+    if cmd!(sh, "cargo clippy --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
+        step("clippy", || Ok(cmd!(sh, "cargo clippy --workspace --all-targets --target-dir target -- --deny warnings").run()?))?;
+    }
+    for environment in [&hdf5_1, &hdf5_2] {
+        let name = environment.file_name().unwrap_or_default().to_string_lossy();
+        step(&format!("stock tools and h5py on {name}"), || Ok(cmd!(sh, "{environment}/bin/python -m pytest -q tests").run()?))?;
+    }
+    step("models", || {
+        let _folder = sh.push_dir("onnx");
+        Ok(cmd!(sh, "{models}/bin/python -m pytest -q caesar_models").run()?)
+    })
+}
