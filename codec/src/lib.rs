@@ -19,8 +19,10 @@ mod mask;
 pub mod method;
 pub mod network;
 mod options;
+pub mod residual;
 mod stream;
 mod tiles;
+mod transform;
 mod value;
 
 pub use codec::{Codec, Decoded, Limits};

@@ -1,5 +1,5 @@
 //! The methods: each turns a tile on the lattice into bytes and back.
 
-pub(crate) mod interim;
+pub mod caesar_v;
 pub mod interpolation;
 pub mod lossless;

@@ -1,0 +1,143 @@
+//! CAESAR-V: quantised latents under a hyperprior, a network that sharpens what they decode to, and a residual
+//! stage that gives the guarantee (`docs/method-caesar-v.md`).
+//!
+//! A tile, less its mean and padded, goes through an orthonormal block transform; its coefficients in units of a step
+//! are the latents. They are coded under adaptive contexts, to which the hyperprior adds its scales where that pays.
+//! Decoding inverts the transform and lets the decoder network add a correction, in units of the step too: so one
+//! network serves every rate. What is left is the residual stage's (`crate::residual`).
+//! Everything is integer arithmetic; both directions share every line from the latents on.
+
+mod head;
+mod hyper;
+mod latents;
+mod padding;
+mod search;
+
+use crate::entropy::{BitCoder, Decoder};
+use crate::error::{Result, corrupt};
+use crate::lattice::{Coded, Tile};
+use crate::network::Model;
+use crate::options::Effort;
+use crate::residual::{self, Target};
+use crate::transform::{self, Layout};
+use padding::Padding;
+
+/// Roles of models, by the number of frames a block spans.
+pub const ROLE_STACK: &str = "caesar-v/8";
+pub const ROLE_PLANE: &str = "caesar-v/1";
+
+/// The role whose model suits a tile: stacks need enough frames to fill half a block.
+pub fn role(shape: [usize; 3]) -> &'static str {
+    if shape[0] >= 4 { ROLE_STACK } else { ROLE_PLANE }
+}
+
+/// Encodes a tile of any shape.
+///
+/// # Errors
+/// Only what a broken model causes: tables or outputs that do not fit.
+pub fn encode(tile: &Tile, target: Target, effort: Effort, model: &dyn Model) -> Result<Coded> {
+    let model = Networks::of(model)?;
+    search::smallest(tile, target, effort, &model)
+}
+
+/// Decodes a tile.
+///
+/// # Errors
+/// Bytes that end early or contradict themselves, or a model that is not of this method.
+pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dyn Model) -> Result<Vec<i32>> {
+    let model = Networks::of(model)?;
+    let mut coder = Decoder::new(bytes);
+    let settings = Settings::default().code(&mut coder)?;
+    let padding = Padding::new(shape, model.frames)?;
+    let layout = settings.layout(&padding, model.frames);
+    let mut latents = vec![0; padding.len()];
+    let mut hyper = settings.hyper.then(|| hyper::blank(&layout));
+    latents::code(&mut coder, &mut latents, hyper.as_deref_mut(), &layout, &padding.skipped(mask, &layout), &model)?;
+    let prediction = predict(&latents, &layout, &settings, &padding, &model)?;
+    let decoded = residual::decode(&mut coder, prediction, shape, mask)?;
+    coder.finish()?;
+    Ok(decoded)
+}
+
+/// What a stream says before its latents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Settings {
+    /// Blocks of 16 × 16 in the plane instead of 8 × 8.
+    wide: bool,
+    /// Scales of a hyperprior are part of the stream.
+    hyper: bool,
+    /// The decoder network's correction is added.
+    sharpen: bool,
+    /// Index of the step ([`transform::step`]).
+    step: u8,
+    /// Of the tile, in lattice units.
+    mean: i32,
+}
+
+impl Settings {
+    /// Writes these settings, or reads others.
+    fn code<C: BitCoder>(self, coder: &mut C) -> Result<Settings> {
+        let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
+        let (wide, hyper, sharpen) = (flag(self.wide), flag(self.hyper), flag(self.sharpen));
+        let step = coder.code_raw(self.step.into(), 7) as u8;
+        let mean = coder.code_raw(self.mean as u32, 32) as i32;
+        if step > transform::LAST_STEP {
+            return corrupt(format!("step {step}"));
+        }
+        Ok(Settings { wide, hyper, sharpen, step, mean })
+    }
+
+    fn layout(&self, padding: &Padding, frames: usize) -> Layout {
+        Layout::new(padding.padded, frames, if self.wide { 16 } else { 8 })
+    }
+}
+
+/// A model's parts as this method needs them.
+struct Networks<'a> {
+    model: &'a dyn Model,
+    /// Frames a block spans: 8 or 1.
+    frames: usize,
+    /// Where in their bins values lie: `[block size][band][magnitude]`, in 1/64 step towards zero.
+    shift: &'a [i64],
+}
+
+impl<'a> Networks<'a> {
+    fn of(model: &'a dyn Model) -> Result<Self> {
+        let frames = match model.table("frames")? {
+            [1] => 1,
+            [8] => 8,
+            other => return unusable(format!("blocks of {other:?} frames")),
+        };
+        let shift = model.table("shift")?;
+        if shift.len() != 2 * latents::bands(frames) * 2 {
+            return unusable(format!("{} reconstruction shifts", shift.len()));
+        }
+        Ok(Networks { model, frames, shift })
+    }
+}
+
+fn unusable<T>(what: String) -> Result<T> {
+    Err(crate::Error::Model(what))
+}
+
+/// The prediction that latents stand for, in lattice units, in the tile's shape.
+fn predict(latents: &[i32], layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
+    let coefficients = latents::dequantise(latents, layout, model.shift);
+    let mut image = transform::inverse(&coefficients, layout);
+    if settings.sharpen {
+        head::sharpen(&mut image, layout.image(), model)?;
+    }
+    let step = i64::from(transform::step(settings.step));
+    Ok(padding.crop(&image).map(|u| to_lattice(u, step, settings.mean)).collect())
+}
+
+/// A value in 1/64 step as lattice integer; far outside the lattice's limits it stays at a limit.
+fn to_lattice(u: i32, step: i64, mean: i32) -> i32 {
+    const LIMIT: i64 = 1 << 29;
+    let half = 1i64 << (transform::FRACTION_BITS - 1);
+    let v = i64::from(mean) + (i64::from(u) * step + half >> transform::FRACTION_BITS);
+    v.clamp(-LIMIT, LIMIT) as i32
+}
+
+#[cfg(test)]
+mod tests;

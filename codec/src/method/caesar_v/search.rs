@@ -1,0 +1,127 @@
+//! What the encoder tries: block sizes, steps, network, hyperprior; the smallest stream wins.
+
+use super::padding::Padding;
+use super::{Networks, Settings, hyper, latents, predict};
+use crate::entropy::Encoder;
+use crate::error::Result;
+use crate::lattice::{Coded, Tile};
+use crate::options::Effort;
+use crate::residual::{self, Target};
+use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS};
+
+/// Encodes a tile with the best settings the effort finds.
+pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
+    let padding = Padding::new(tile.shape, model.frames)?;
+    let analyses = [false, true].map(|wide| Analysis::of(tile, wide, &padding, model));
+    let reference = reference_step(&analyses[0], tile, target);
+    let analysis = analyses.iter().min_by_key(|a| a.cost(reference)).expect("two block sizes");
+
+    let steps: &[i16] = match (target, effort) {
+        (_, Effort::Fast) => &[0],
+        (Target::Pointwise, Effort::Balanced) => &[-2, 1],
+        (Target::MeanSquare(_), Effort::Balanced) => &[0, 1],
+        (_, Effort::Best) => &[-4, -2, -1, 0, 1, 2, 4],
+    };
+    let mut best: Option<(Settings, Coded)> = None;
+    let mut attempt = |settings: Settings| -> Result<Settings> {
+        let coded = analysis.encode(tile, target, settings, &padding, model)?;
+        if best.as_ref().is_none_or(|(_, b)| coded.bytes.len() < b.bytes.len()) {
+            best = Some((settings, coded));
+        }
+        Ok(best.as_ref().expect("at least this one").0)
+    };
+    let first = Settings { wide: analysis.wide, hyper: false, sharpen: true, step: reference, mean: analysis.mean };
+    let mut chosen = first;
+    for offset in steps {
+        let step = (i16::from(reference) + offset).clamp(0, LAST_STEP.into()) as u8;
+        chosen = attempt(Settings { step, ..first })?;
+    }
+    if effort != Effort::Fast {
+        chosen = attempt(Settings { hyper: true, ..chosen })?;
+    }
+    if effort == Effort::Best {
+        attempt(Settings { sharpen: false, ..chosen })?;
+    }
+    Ok(best.expect("at least one attempt").1)
+}
+
+/// The step to start from.
+fn reference_step(analysis: &Analysis, tile: &Tile, target: Target) -> u8 {
+    match target {
+        // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
+        Target::Pointwise => transform::step_index(13 << tile.bin_bits >> 3),
+        // The widest whose quantisation error keeps the limit, as the network takes about a tenth of it away.
+        Target::MeanSquare(limit) => (0..=LAST_STEP)
+            .collect::<Vec<_>>()
+            .partition_point(|&index| analysis.mean_square(index) <= 1.1 * limit)
+            .saturating_sub(1) as u8,
+    }
+}
+
+/// A tile's coefficients for one block size.
+struct Analysis {
+    wide: bool,
+    layout: Layout,
+    skipped: Vec<bool>,
+    mean: i32,
+    /// In units of 2^exponent lattice units, a power of two that uses the transform's range.
+    coefficients: Vec<i32>,
+    exponent: i32,
+}
+
+impl Analysis {
+    fn of(tile: &Tile, wide: bool, padding: &Padding, model: &Networks) -> Analysis {
+        let sum: i64 = tile.values.iter().map(|&v| i64::from(v)).sum();
+        let mean = (sum / tile.values.len().max(1) as i64) as i32;
+        let largest = tile.values.iter().map(|&v| v.abs_diff(mean)).max().unwrap_or(0);
+        // Leave room for the rounding up of a right shift.
+        let exponent = (u32::BITS - largest.leading_zeros()) as i32 + 1 - MAX_INPUT_BITS as i32;
+        let scaled = |v: i32| {
+            let v = v - mean;
+            if exponent <= 0 { v << -exponent } else { v + (1 << (exponent - 1)) >> exponent }
+        };
+        let settings = Settings { wide, ..Settings::default() };
+        let layout = settings.layout(padding, model.frames);
+        let coefficients = transform::forward(&padding.pad(tile.values, scaled), &layout);
+        let skipped = padding.skipped(tile.mask, &layout);
+        Analysis { wide, layout, skipped, mean, coefficients, exponent }
+    }
+
+    fn latents(&self, step: u8) -> Vec<i32> {
+        let mut latents = latents::quantise(&self.coefficients, self.exponent, transform::step(step));
+        for (block, &skipped) in latents.chunks_exact_mut(self.layout.block_len()).zip(&self.skipped) {
+            if skipped {
+                block.fill(0);
+            }
+        }
+        latents
+    }
+
+    /// About how many bits the latents take.
+    fn cost(&self, step: u8) -> u64 {
+        self.latents(step).iter().map(|q| 2 * u64::from(u32::BITS - q.unsigned_abs().leading_zeros())).sum()
+    }
+
+    /// Mean square error of the latents, in lattice units.
+    fn mean_square(&self, step: u8) -> f64 {
+        let unit = f64::from(self.exponent).exp2();
+        let width = f64::from(transform::step(step));
+        let error = |(&c, q): (&i32, i32)| (f64::from(c) * unit - f64::from(q) * width).powi(2);
+        let sum: f64 = self.coefficients.iter().zip(self.latents(step)).map(error).sum();
+        sum / self.coefficients.len().max(1) as f64
+    }
+
+    fn encode(&self, tile: &Tile, target: Target, settings: Settings, padding: &Padding, model: &Networks) -> Result<Coded> {
+        let mut latents = self.latents(settings.step);
+        let mut hyper = match settings.hyper {
+            true => Some(hyper::analyse(&latents, &self.layout, model)?),
+            false => None,
+        };
+        let mut coder = Encoder::new();
+        settings.code(&mut coder)?;
+        latents::code(&mut coder, &mut latents, hyper.as_deref_mut(), &self.layout, &self.skipped, model)?;
+        let prediction = predict(&latents, &self.layout, &settings, padding, model)?;
+        let decoded = residual::encode(&mut coder, tile, prediction, target)?;
+        Ok(Coded { bytes: coder.finish(), decoded })
+    }
+}

@@ -1,0 +1,237 @@
+use super::*;
+use crate::Error;
+use crate::network::{ModelHash, Network, Tensor};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// A model of hand-written networks: a decoder that nudges, a hyperprior that averages.
+struct Toy {
+    tables: Vec<(&'static str, Vec<i64>)>,
+    /// Output channels for each input channel count are right unless this lies.
+    broken: bool,
+}
+
+impl Toy {
+    fn new(frames: i64) -> Toy {
+        let shift = vec![4; 4 * latents::bands(frames as usize)];
+        Toy { tables: vec![("frames", vec![frames]), ("decoder_scale_bits", vec![8]), ("shift", shift)], broken: false }
+    }
+
+    fn frames(&self) -> usize {
+        self.tables[0].1[0] as usize
+    }
+}
+
+type Run = fn(&Tensor<u8>, usize) -> Tensor<i32>;
+
+struct Graph {
+    run: Run,
+    channels: usize,
+}
+
+impl Network for Graph {
+    fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
+        Ok(vec![(self.run)(&inputs[0], self.channels)])
+    }
+}
+
+fn nudge(input: &Tensor<u8>, _: usize) -> Tensor<i32> {
+    Tensor { shape: input.shape.clone(), data: input.data.iter().map(|&d| i32::from(d) - 128).collect() }
+}
+
+/// Every place of a grid `by` times coarser or not: sums of the input's channels, spread over output channels.
+fn resampled(input: &Tensor<u8>, channels: usize, by: usize) -> Tensor<i32> {
+    let [_, depth, down, across] = input.shape[..] else { panic!("four dimensions") };
+    let shape = vec![1, channels, down / by, across / by];
+    let plane = shape[2] * shape[3];
+    let at = |i: usize| {
+        let (c, y, x) = (i / plane, i / shape[3] % shape[2], i % shape[3]);
+        i32::from(input.data[((c % depth) * down + y * by) * across + x * by])
+    };
+    Tensor { data: (0..channels * plane).map(at).collect(), shape }
+}
+
+impl Model for Toy {
+    fn hash(&self) -> ModelHash {
+        ModelHash([7; 32])
+    }
+
+    fn graph(&self, name: &str) -> Result<Arc<dyn Network>> {
+        let scales = 16 * 5 * if self.frames() == 8 { 4 } else { 1 };
+        let (run, channels): (Run, usize) = match name {
+            "decoder" => (nudge, 0),
+            "hyper_encoder" => (|z, c| resampled(z, c, 4), 8),
+            "hyper_decoder" => (|z, c| resampled(z, c, 1), scales),
+            other => return Err(Error::Model(format!("no graph {other}"))),
+        };
+        let run: Run = if self.broken { |_, _| Tensor { shape: vec![1, 2, 3], data: vec![0; 6] } } else { run };
+        Ok(Arc::new(Graph { run, channels }))
+    }
+
+    fn table(&self, name: &str) -> Result<&[i64]> {
+        let table = self.tables.iter().find(|(n, _)| *n == name);
+        table.map(|(_, t)| &t[..]).ok_or_else(|| Error::Model(format!("no table {name}")))
+    }
+}
+
+/// A moving bump on a slope with some noise, around an offset.
+fn field([frames, rows, columns]: [usize; 3], amplitude: f64, noise: u64) -> Vec<i32> {
+    let mut state = 1u64;
+    let mut values = Vec::with_capacity(frames * rows * columns);
+    for t in 0..frames {
+        for y in 0..rows {
+            for x in 0..columns {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let (dy, dx) = (y as f64 - 20.0 - t as f64, x as f64 - 30.0);
+                let bump = (-(dy * dy + dx * dx) / 300.0).exp() + (x + y) as f64 * 0.003;
+                let noise = if noise == 0 { 0 } else { (state >> 33) % noise };
+                values.push((amplitude * bump) as i32 + noise as i32 - 5000);
+            }
+        }
+    }
+    values
+}
+
+fn worst(tile: &Tile, decoded: &[i32]) -> u32 {
+    let counts = |i: usize| tile.mask.is_none_or(|m| !m[i]);
+    (0..decoded.len()).filter(|&i| counts(i)).map(|i| tile.values[i].abs_diff(decoded[i])).max().unwrap_or(0)
+}
+
+fn round_trip(tile: &Tile, target: Target, effort: Effort, model: &Toy) -> Coded {
+    let coded = encode(tile, target, effort, model).unwrap();
+    let decoded = decode(&coded.bytes, tile.shape, tile.mask, model).unwrap();
+    assert!(decoded == coded.decoded, "decoder and encoder differ for {:?}", tile.shape);
+    coded
+}
+
+#[test]
+fn what_is_decoded_is_what_the_encoder_saw() {
+    for (shape, frames) in [([8, 64, 64], 8), ([11, 70, 90], 8), ([1, 100, 130], 1), ([1, 1, 1000], 1), ([3, 5, 5], 1)] {
+        let values = field(shape, 60_000.0, 200);
+        let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
+        for effort in [Effort::Fast, Effort::Balanced, Effort::Best] {
+            let coded = round_trip(&tile, Target::Pointwise, effort, &Toy::new(frames));
+            assert!(worst(&tile, &coded.decoded) <= 128);
+            let coded = round_trip(&tile, Target::MeanSquare(900.0), effort, &Toy::new(frames));
+            let square: f64 = values.iter().zip(&coded.decoded).map(|(v, d)| f64::from(v - d).powi(2)).sum();
+            assert!(square <= 900.0 * values.len() as f64);
+        }
+    }
+}
+
+#[test]
+fn a_smooth_field_is_cheap_and_a_constant_nearly_free() {
+    let shape = [8, 128, 128];
+    let model = Toy::new(8);
+    let values = field(shape, 20_000.0, 0);
+    let smooth = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
+    assert!(smooth.unwrap().bytes.len() * 100 < values.len() * 4);
+    let values = vec![123_456; values.len()];
+    let flat = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
+    assert!(flat.unwrap().bytes.len() <= 20);
+}
+
+#[test]
+fn the_hyperprior_is_read_back() {
+    let shape = [8, 64, 128];
+    let values = field(shape, 60_000.0, 3000);
+    let padding = Padding::new(shape, 8).unwrap();
+    let toy = Toy::new(8);
+    let model = Networks::of(&toy).unwrap();
+    for wide in [false, true] {
+        let settings = Settings { wide, hyper: true, ..Settings::default() };
+        let layout = settings.layout(&padding, 8);
+        let original = latents::quantise(&transform::forward(&values, &layout), 0, 700);
+        let mut latents = original.clone();
+        let mut hyper = hyper::analyse(&latents, &layout, &model).unwrap();
+        let written = hyper.clone();
+        assert!(hyper.iter().any(|&z| z != hyper[0]));
+        let skipped = vec![false; layout.blocks()];
+        let mut coder = crate::entropy::Encoder::new();
+        latents::code(&mut coder, &mut latents, Some(&mut hyper), &layout, &skipped, &model).unwrap();
+        let bytes = coder.finish();
+        let (mut latents, mut hyper) = (vec![0; original.len()], hyper::blank(&layout));
+        let mut coder = Decoder::new(&bytes);
+        latents::code(&mut coder, &mut latents, Some(&mut hyper), &layout, &skipped, &model).unwrap();
+        assert!(latents == original);
+        assert_eq!(hyper, written);
+    }
+}
+
+#[test]
+fn masked_points_cost_next_to_nothing() {
+    let shape = [8, 128, 128];
+    let mut values = field(shape, 60_000.0, 2000);
+    let model = Toy::new(8);
+    let mask: Vec<bool> = (0..values.len()).map(|i| i % 128 >= 64).collect();
+    let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
+    let all = encode(&tile, Target::Pointwise, Effort::Fast, &model).unwrap().bytes.len();
+    let half = round_trip(&Tile { mask: Some(&mask), ..tile }, Target::Pointwise, Effort::Fast, &model);
+    assert!(half.bytes.len() * 100 < all * 60, "{} of {all}", half.bytes.len());
+    values.fill(5);
+    let mask = vec![true; values.len()];
+    let tile = Tile { shape, values: &values, mask: Some(&mask), bin_bits: 8 };
+    assert!(round_trip(&tile, Target::Pointwise, Effort::Fast, &model).bytes.len() <= 8);
+}
+
+#[test]
+fn a_model_of_something_else_is_an_error() {
+    let shape = [8, 16, 16];
+    let values = field(shape, 6000.0, 2000);
+    let tile = Tile { shape, values: &values, mask: None, bin_bits: 4 };
+    let bytes = encode(&tile, Target::Pointwise, Effort::Fast, &Toy::new(8)).unwrap().bytes;
+    let mut missing = Toy::new(8);
+    missing.tables.remove(1);
+    let mut odd = Toy::new(8);
+    odd.tables[0].1[0] = 5;
+    let mut short = Toy::new(8);
+    short.tables[2].1.pop();
+    let broken = Toy { broken: true, ..Toy::new(8) };
+    for model in [missing, odd, short, broken] {
+        assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, &model), Err(Error::Model(_))));
+        assert!(matches!(decode(&bytes, shape, None, &model), Err(Error::Model(_))));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_values_any_shape_any_mask(
+        shape in prop::array::uniform3(1usize..20),
+        planes: bool,
+        seed: u64,
+        bin_bits in 0u32..9,
+        spread in 0u32..29,
+        masked in 0u64..3,
+    ) {
+        let points = shape.iter().product::<usize>();
+        let random = |i: usize, salt: u64| ((i as u64) ^ seed ^ salt << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(seed | 1);
+        let values: Vec<i32> = (0..points).map(|i| (random(i, 1) >> 35) as i32 - (1 << 28) >> (28 - spread.min(28))).collect();
+        let mask: Vec<bool> = (0..points).map(|i| random(i, 3) >> 60 < masked * 8).collect();
+        let tile = Tile { shape, values: &values, mask: (masked > 0).then_some(&mask[..]), bin_bits };
+        let coded = round_trip(&tile, Target::Pointwise, Effort::Balanced, &Toy::new(if planes { 1 } else { 8 }));
+        prop_assert!(worst(&tile, &coded.decoded) <= 1 << bin_bits >> 1);
+    }
+
+    #[test]
+    fn hostile_bytes_decode_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..300), shape in prop::array::uniform3(1usize..20), planes: bool) {
+        let model = Toy::new(if planes { 1 } else { 8 });
+        if let Ok(decoded) = decode(&bytes, shape, None, &model) {
+            prop_assert_eq!(decoded.len(), shape.iter().product::<usize>());
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_decode_or_fail(at: prop::sample::Index, bit in 0u8..8, cut: prop::sample::Index) {
+        let shape = [4, 40, 40];
+        let values = field(shape, 60_000.0, 200);
+        let model = Toy::new(8);
+        let mut bytes = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model).unwrap().bytes;
+        let place = at.index(bytes.len());
+        bytes[place] ^= 1 << bit;
+        let _ = decode(&bytes, shape, None, &model);
+        bytes.truncate(cut.index(bytes.len()));
+        let _ = decode(&bytes, shape, None, &model);
+    }
+}

@@ -1,0 +1,153 @@
+//! Entropy coding of quantised blocks under adaptive contexts.
+//!
+//! Blocks go in row-major order. Each tells first how far its non-zero coefficients reach, then every coefficient up
+//! to there, lowest frequency first. What is known of a coefficient: the same one in neighbouring blocks, the next
+//! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
+
+use super::Layout;
+use crate::entropy::BitCoder;
+use crate::entropy::codes::{CodeModel, Context, log_class};
+
+/// Levels of a magnitude context.
+const LEVELS: usize = 16;
+/// Levels of the combined magnitude context, which is finer.
+const FINE: usize = 32;
+/// Frequencies that have a context of their own; higher ones share one by octaves.
+const OWN: usize = 48;
+const FREQUENCIES: usize = OWN + 4 * 5 * 5;
+/// Expected scales are u8, eight to an octave; four of them share a context.
+const SCALES: usize = 64;
+/// Reaches: 0, 1, 2, 4, … 2048 coefficients.
+const REACHES: usize = 13;
+
+/// Reach of a block: the smallest r such that all coefficients from `2^(r-1)` on are zero (0: all are).
+fn reach(block: &[i32]) -> usize {
+    let used = block.iter().rposition(|&q| q != 0).map_or(0, |last| last + 1);
+    match used {
+        0 => 0,
+        n => n.next_power_of_two().ilog2() as usize + 1,
+    }
+}
+
+fn reach_len(reach: usize, block_len: usize) -> usize {
+    if reach == 0 { 0 } else { (1 << (reach - 1)).min(block_len) }
+}
+
+/// Magnitudes of one coefficient in the neighbouring blocks; zero outside the image.
+struct Near {
+    west: Option<usize>,
+    north: Option<usize>,
+    north_west: Option<usize>,
+    north_east: Option<usize>,
+    before: Option<usize>,
+}
+
+impl Near {
+    fn of(block: usize, count: [usize; 3]) -> Near {
+        let [_, rows, columns] = count;
+        let (x, y, t) = (block % columns, block / columns % rows, block / (columns * rows));
+        let at = |exists: bool, distance: usize| exists.then(|| block - distance);
+        Near {
+            west: at(x > 0, 1),
+            north: at(y > 0, columns),
+            north_west: at(x > 0 && y > 0, columns + 1),
+            north_east: at(y > 0 && x + 1 < columns, columns.wrapping_sub(1)),
+            before: at(t > 0, columns * rows),
+        }
+    }
+}
+
+/// What the lowest coefficient of a block will be near: the gradient of its neighbours, kept between them.
+fn expected_mean(lowest: impl Fn(usize) -> i32, near: &Near) -> i32 {
+    match (near.west, near.north, near.north_west) {
+        (Some(w), Some(n), Some(nw)) => {
+            let (w, n, nw) = (lowest(w), lowest(n), lowest(nw));
+            w.wrapping_add(n).wrapping_sub(nw).clamp(w.min(n), w.max(n))
+        }
+        (Some(one), _, _) | (_, Some(one), _) => lowest(one),
+        _ => near.before.map_or(0, lowest),
+    }
+}
+
+/// Codes all blocks of `layout`: writes `q`, or fills it.
+///
+/// `scales`: expected scale of each coefficient of each block by [`Scales`], when a hyperprior gives one.
+/// `skip`: blocks of which nothing is wanted; they are zero and cost nothing.
+pub fn code_blocks<C: BitCoder>(
+    coder: &mut C,
+    q: &mut [i32],
+    layout: &Layout,
+    scales: Option<&dyn Fn(usize, usize) -> u8>,
+    skip: Option<&[bool]>,
+) {
+    let len = layout.block_len();
+    let frequency: Vec<usize> = (0..len)
+        .map(|s| {
+            let [t, y, x] = layout.octaves(s);
+            if s < OWN { s } else { OWN + (t.min(3) * 5 + y) * 5 + x }
+        })
+        .collect();
+    let mut reaches = CodeModel::<2>::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 3], 1, 1);
+    let mut reach_of = vec![0u8; layout.blocks()];
+    let mut codes =
+        CodeModel::<4>::new([LEVELS * LEVELS, FREQUENCIES * LEVELS, FINE * 8, SCALES * LEVELS], 9, 1);
+    // Magnitudes as coded: the lowest coefficient counts less its expectation.
+    let mut magnitudes = vec![0u16; q.len()];
+
+    for block in 0..layout.blocks() {
+        if skip.is_some_and(|s| s[block]) {
+            continue;
+        }
+        let near = Near::of(block, layout.count);
+        let start = block * len;
+        let expected = expected_mean(|b| q[b * len], &near);
+        q[start] = q[start].wrapping_sub(expected);
+
+        let reached = |b: Option<usize>| b.map_or(REACHES, |b| usize::from(reach_of[b]));
+        let (west, north, before) = (reached(near.west), reached(near.north), reached(near.before));
+        let context = Context {
+            tables: [west * (REACHES + 1) + north, before * 3 + usize::from(near.before.is_some())],
+            set: 0,
+            shift: 0,
+            sign: 0,
+        };
+        let reach = reaches.code(coder, reach(&q[start..start + len]) as i32, &context);
+        let reach = (reach.unsigned_abs() as usize).min(REACHES - 1);
+        reach_of[block] = reach as u8;
+
+        if reach == 0 {
+            q[start] = 0;
+        }
+        for s in 0..reach_len(reach, len) {
+            let at = |b: Option<usize>| b.map_or(0, |b| u32::from(magnitudes[b * len + s]));
+            let beside = 2 * (at(near.west) + at(near.north)) + at(near.north_west) + at(near.north_east);
+            let beside = beside + 2 * at(near.before);
+            let below: u32 = layout.lower[s]
+                .iter()
+                .filter(|&&lower| lower != s)
+                .map(|&lower| {
+                    let second = layout.lower[lower].iter().map(|&l| u32::from(magnitudes[start + l])).max();
+                    2 * u32::from(magnitudes[start + lower]) + second.unwrap_or(0)
+                })
+                .sum();
+            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
+            let both = 2 * beside + below;
+            let scale = scales.map_or((s + 1).ilog2() as usize * 4 + reach / 4, |scale| usize::from(scale(block, s) / 4));
+            let context = Context {
+                tables: [
+                    beside_level * LEVELS + below_level,
+                    frequency[s] * LEVELS + beside_level,
+                    log_class(both).min(FINE - 1) * 8 + (reach * 8 / REACHES),
+                    scale.min(SCALES - 1) * LEVELS + below_level,
+                ],
+                set: (s + 1).ilog2().min(8) as usize,
+                shift: (both / 16).checked_ilog2().unwrap_or(0).min(20),
+                sign: 0,
+            };
+            let code = codes.code(coder, q[start + s], &context);
+            q[start + s] = code;
+            magnitudes[start + s] = code.unsigned_abs().min(u32::from(u16::MAX)) as u16;
+        }
+        q[start] = q[start].wrapping_add(expected);
+    }
+}

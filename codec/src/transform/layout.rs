@@ -1,0 +1,81 @@
+//! How an image is cut into blocks, and the order of a block's coefficients.
+
+/// An image of `count · [frames, side, side]` points in blocks of `frames × side × side`.
+///
+/// Coefficients lie block after block (row-major), within a block by rising frequency ([`Layout::scan`]).
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// Extent of a block in time: 8, or 1 for planes.
+    pub frames: usize,
+    /// Extent of a block in both directions of the plane: 8 or 16.
+    pub side: usize,
+    /// Blocks in time, rows, columns.
+    pub count: [usize; 3],
+    /// Position in scanning order -> place in a row-major block `[t][y][x]`.
+    pub scan: Vec<usize>,
+    /// For each scanning position, those of the next lower frequency in time, rows and columns; itself where
+    /// there is none.
+    pub lower: Vec<[usize; 3]>,
+}
+
+impl Layout {
+    /// `image`: extents of the image, multiples of the block's.
+    pub fn new(image: [usize; 3], frames: usize, side: usize) -> Layout {
+        let block = [frames, side, side];
+        debug_assert!(image.iter().zip(block).all(|(i, b)| i % b == 0));
+        let frequency = |place: usize| [place / (side * side), place / side % side, place % side];
+        let mut scan: Vec<usize> = (0..frames * side * side).collect();
+        // Frequencies in cycles, so that 8×8 and 16×16 blocks rank alike; time counts a little more.
+        scan.sort_by_key(|&place| {
+            let [t, y, x] = frequency(place);
+            ((t * 6 * side / 8 + (y + x) * 5) * 4 + y.abs_diff(x), place)
+        });
+        let mut position = vec![0; scan.len()];
+        for (s, &place) in scan.iter().enumerate() {
+            position[place] = s;
+        }
+        let lower = scan.iter().map(|&place| {
+            let [t, y, x] = frequency(place);
+            let at = |exists: bool, distance: usize| position[if exists { place - distance } else { place }];
+            [at(t > 0, side * side), at(y > 0, side), at(x > 0, 1)]
+        });
+        let lower = lower.collect();
+        Layout { frames, side, count: [image[0] / frames, image[1] / side, image[2] / side], scan, lower }
+    }
+
+    /// Coefficients of a block.
+    pub fn block_len(&self) -> usize {
+        self.scan.len()
+    }
+
+    /// Blocks of the image.
+    pub fn blocks(&self) -> usize {
+        self.count.iter().product()
+    }
+
+    /// Extents of the image.
+    pub fn image(&self) -> [usize; 3] {
+        [self.count[0] * self.frames, self.count[1] * self.side, self.count[2] * self.side]
+    }
+
+    /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15).
+    pub fn octaves(&self, scan_position: usize) -> [usize; 3] {
+        let place = self.scan[scan_position];
+        let n = self.side;
+        [place / (n * n), place / n % n, place % n].map(|f| (usize::BITS - f.leading_zeros()) as usize)
+    }
+
+    /// Calls `row(block, place, image)` for each run of `side` points: the block it belongs to, its place in
+    /// the row-major block and its offset in the image.
+    pub(super) fn rows(&self, block: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let [_, rows, columns] = self.image();
+        let x = block % self.count[2];
+        let y = block / self.count[2] % self.count[1];
+        let t = block / (self.count[2] * self.count[1]);
+        let origin = (t * self.frames * rows + y * self.side) * columns + x * self.side;
+        (0..self.frames * self.side).map(move |r| {
+            let (frame, row) = (r / self.side, r % self.side);
+            (r * self.side, origin + (frame * rows + row) * columns)
+        })
+    }
+}
