@@ -54,7 +54,8 @@ fn shuffle(bytes: &[u8], size: usize) -> Vec<u8> {
 fn unshuffle(bytes: &[u8], size: usize) -> Vec<u8> {
     let count = bytes.len() / size;
     let mut elements = vec![0; bytes.len()];
-    for (i, plane) in bytes.chunks_exact(count.max(1)).enumerate() {
+    // A damaged part may hold anything but whole elements; the caller looks at the length.
+    for (i, plane) in bytes.chunks_exact(count.max(1)).take(size).enumerate() {
         for (element, &byte) in elements.chunks_exact_mut(size).zip(plane) {
             element[i] = byte;
         }
