@@ -72,6 +72,13 @@ impl DataSet {
         !matches!(self.source, Source::Opaque)
     }
 
+    /// The extents of the part of a chunk that lies within the data set; the rest is padding.
+    pub fn within(&self, start: &[usize]) -> Vec<usize> {
+        let shape = &self.layout.shape;
+        let chunk = self.chunk.as_ref().unwrap_or(shape);
+        (0..shape.len()).map(|axis| chunk[axis].min(shape[axis] - start[axis])).collect()
+    }
+
     /// All values.
     pub fn read(&self) -> Result<Vec<u8>> {
         let bytes = match &self.source {

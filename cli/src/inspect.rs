@@ -94,8 +94,9 @@ impl Summary {
         };
         line("bound", format!("{} asked, {resolved}", distinct(inspections().map(|i| i.options.to_string()))));
 
-        let bytes: usize = inspections().map(|i| i.layout.byte_len().unwrap_or(0)).sum();
-        let values = bytes / set.layout.element.size.max(1);
+        // Without the padding of edge chunks, which nobody asked to be stored.
+        let values: usize = self.streams.iter().map(|(start, _)| set.within(start).iter().product::<usize>()).sum();
+        let bytes = values * set.layout.element.size;
         let bits = |part: usize| part as f64 * 8.0 / values.max(1) as f64;
         let ratio = bytes as f64 / self.stored.max(1) as f64;
         line("size", format!("{bytes} → {} bytes, ratio {ratio:.2}, {:.3} bits a value", self.stored, bits(self.stored)));
@@ -111,6 +112,7 @@ impl Summary {
         let parts = parts.iter().filter(|(_, part)| *part > 0).map(|&(name, part)| format!("{name} {:.3}", bits(part)));
         line("bits", parts.collect::<Vec<_>>().join(", "));
 
+        let coded: usize = tiles().map(|t| t.shape.iter().product::<usize>()).sum();
         let mut methods = BTreeMap::<&str, (usize, usize)>::new();
         for tile in tiles() {
             let (count, points) = methods.entry(tile.method.name()).or_default();
@@ -118,7 +120,7 @@ impl Summary {
             *points += tile.shape.iter().product::<usize>();
         }
         let methods = methods.iter().map(|(name, (count, points))| {
-            format!("{name} {count} tile{} ({:.0} % of the values)", if *count == 1 { "" } else { "s" }, *points as f64 * 100.0 / values.max(1) as f64)
+            format!("{name} {count} tile{} ({:.0} %)", if *count == 1 { "" } else { "s" }, *points as f64 * 100.0 / coded.max(1) as f64)
         });
         line("methods", methods.collect::<Vec<_>>().join(", "));
         let models = distinct(tiles().filter_map(|t| t.model).map(|model| model.to_string()));

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use caesar_codec::{Bound, Options};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Verify {
@@ -48,6 +48,16 @@ struct Row {
 
 impl Verify {
     pub fn run(self) -> Result<bool> {
+        let rows = self.rows()?;
+        if self.json {
+            rows.iter().try_for_each(|row| serde_json::to_string(row).map(|line| println!("{line}")))?;
+        } else {
+            print(&rows);
+        }
+        Ok(rows.iter().all(|row| row.faults.is_empty()))
+    }
+
+    fn rows(&self) -> Result<Vec<Row>> {
         let originals = dataset::open(&self.original, Reading::Values)?;
         let copies = dataset::open(&self.copy, Reading::Values)?;
         if let Some(unknown) = self.dataset.iter().find(|&name| originals.iter().all(|set| !is_named(set, name))) {
@@ -57,7 +67,7 @@ impl Verify {
         let originals: Vec<&DataSet> = originals.iter().filter(chosen).collect();
         let bytes = originals.iter().map(|set| set.layout.byte_len().unwrap_or(0) as u64).sum();
         let progress = text::progress(bytes);
-        let rows: Vec<Row> = originals
+        let rows = originals
             .iter()
             .map(|original| {
                 progress.set_message(original.name.clone());
@@ -68,13 +78,14 @@ impl Verify {
             })
             .collect();
         progress.finish_and_clear();
-        if self.json {
-            rows.iter().try_for_each(|row| serde_json::to_string(row).map(|line| println!("{line}")))?;
-        } else {
-            print(&rows);
-        }
-        Ok(rows.iter().all(|row| row.faults.is_empty()))
+        Ok(rows)
     }
+}
+
+/// What is wrong with a copy, for a caller that is no user.
+pub fn faults(original: &Path, copy: &Path, spec: Options) -> Result<Vec<String>> {
+    let verify = Verify { original: original.into(), copy: copy.into(), spec: Some(spec), dataset: vec![], json: false };
+    Ok(verify.rows()?.into_iter().flat_map(|row| row.faults).collect())
 }
 
 fn is_named(set: &DataSet, name: &str) -> bool {
@@ -117,9 +128,9 @@ struct Check<'a> {
     total: Comparison,
     /// Bounds that the chunks were asked for.
     asked: Vec<Bound>,
-    /// Bytes stored by our filter, and of the chunks that it should have seen.
+    /// Bytes that our filter stored, and of the values that they are.
     stored: usize,
-    chunk_bytes: usize,
+    bytes: usize,
     chunks: usize,
     raw: Vec<String>,
 }
@@ -128,7 +139,7 @@ impl<'a> Check<'a> {
     fn new(copy: &'a DataSet, spec: Option<&'a Options>) -> Self {
         let place = copy.filters.iter().position(|filter| filter.id == FILTER);
         let total = Comparison::default();
-        Check { copy, spec, place, total, asked: vec![], stored: 0, chunk_bytes: 0, chunks: 0, raw: vec![] }
+        Check { copy, spec, place, total, asked: vec![], stored: 0, bytes: 0, chunks: 0, raw: vec![] }
     }
 
     fn run(mut self, original: &DataSet, row: &mut Row, progress: &ProgressBar) -> Result<()> {
@@ -150,9 +161,10 @@ impl<'a> Check<'a> {
             self.raw.push(format!("{:?}", chunk.start));
         }
         let stream = chunk.stream.as_ref();
+        let within = self.copy.within(&chunk.start);
         if let Some(stream) = stream {
             self.stored += stream.stored;
-            self.chunk_bytes += chunk.bytes.len();
+            self.bytes += within.iter().product::<usize>() * element.size;
             let bound = stream.inspection.options.bound;
             if !self.asked.contains(&bound) {
                 self.asked.push(bound);
@@ -165,11 +177,10 @@ impl<'a> Check<'a> {
         let (original, copy, padding) = match &self.copy.chunk {
             None => (values, &chunk.bytes[..], &[][..]),
             Some(extents) => {
-                let kept: Vec<usize> = (0..shape.len()).map(|i| extents[i].min(shape[i] - chunk.start[i])).collect();
                 let origin = vec![0; shape.len()];
-                whole = compare::inside(values, element.size, shape, &chunk.start, &kept);
-                copy = compare::inside(&chunk.bytes, element.size, extents, &origin, &kept);
-                padding = compare::outside(&chunk.bytes, element.size, extents, &kept);
+                whole = compare::inside(values, element.size, shape, &chunk.start, &within);
+                copy = compare::inside(&chunk.bytes, element.size, extents, &origin, &within);
+                padding = compare::outside(&chunk.bytes, element.size, extents, &within);
                 (&whole[..], &copy[..], &padding[..])
             }
         };
@@ -178,7 +189,7 @@ impl<'a> Check<'a> {
     }
 
     fn report(self, row: &mut Row) {
-        let Check { copy, spec, place, total, asked, stored, chunk_bytes, chunks, raw } = self;
+        let Check { copy, spec, place, total, asked, stored, bytes, chunks, raw } = self;
         let is_bounded = copy.layout.element.is_bounded();
         if is_bounded {
             row.max_error = Some(total.max_error);
@@ -190,7 +201,7 @@ impl<'a> Check<'a> {
             };
             row.bound = Some(bounds.join(" or ")).filter(|words| !words.is_empty());
         }
-        row.ratio = (stored > 0).then(|| chunk_bytes as f64 / stored as f64);
+        row.ratio = (stored > 0).then(|| bytes as f64 / stored as f64);
 
         // A coordinate or a scalar is not worth a filter; h5repack and nccopy leave some of them plain.
         let needs_filter = is_bounded && !copy.is_scale && !copy.layout.shape.is_empty() && copy.layout.len() != Ok(0);

@@ -1,0 +1,42 @@
+//! Does the codec in this command work on this machine, method by method?
+
+use super::Report;
+use caesar_codec::{Bound, Codec, Element, Layout, MethodChoice, Options};
+
+const METHODS: [MethodChoice; 4] =
+    [MethodChoice::Lossless, MethodChoice::Interpolation, MethodChoice::CaesarV, MethodChoice::Auto];
+const BOUND: f64 = 1e-3;
+
+pub fn examine(report: &mut Report) {
+    let shape = [8, 64, 96];
+    let field = field(shape);
+    for method in METHODS {
+        let options = Options { method, ..Options::new(Bound::Absolute(BOUND)) };
+        let subject = format!("method {}", method.name());
+        match ratio(&shape, &field, &options) {
+            Ok(ratio) => report.ok(&subject, format!("keeps {options} at ratio {ratio:.1}")),
+            Err(error) => report.error(&subject, error, "this should never happen: please report it with the output of this command"),
+        }
+    }
+}
+
+/// A smooth field with values between -2 and 2.
+pub fn field([frames, rows, columns]: [usize; 3]) -> Vec<f32> {
+    let wave = |n: usize, step: f32| (n as f32 * step).sin();
+    let point = |t: usize, y: usize, x: usize| wave(3 * y + t, 0.031) + wave(2 * x + y, 0.047);
+    let plane = move |t| (0..rows).flat_map(move |y| (0..columns).map(move |x| point(t, y, x)));
+    (0..frames).flat_map(plane).collect()
+}
+
+/// Compresses a field and looks whether the bound was kept; the ratio, or what went wrong.
+fn ratio(shape: &[usize], field: &[f32], options: &Options) -> Result<f64, String> {
+    let bytes: Vec<u8> = field.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let codec = Codec::classical();
+    let layout = Layout::new(Element::F32, shape);
+    let stream = codec.encode(&layout, &bytes, options).map_err(|e| e.to_string())?;
+    let decoded = codec.decode(&stream).map_err(|e| e.to_string())?;
+    let values = decoded.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    let error = field.iter().zip(values).map(|(&x, y)| (f64::from(x) - f64::from(y)).abs()).fold(0f64, f64::max);
+    let sound = decoded.bytes.len() == bytes.len() && error <= BOUND;
+    if sound { Ok(bytes.len() as f64 / stream.len() as f64) } else { Err(format!("an error of {error:e} breaks {options}")) }
+}
