@@ -22,6 +22,9 @@ pub enum Error {
     /// The stream needs a model that is not here.
     #[error("model {hash} is missing; put its folder into a directory named by CAESAR_MODEL_PATH")]
     ModelMissing { hash: String },
+    /// A model's files are damaged, outside the exact-integer profile, or do not give their known answers.
+    #[error("unusable model: {0}")]
+    Model(String),
     /// The stream or the request is larger than the caller allows.
     #[error("limit exceeded: {0}")]
     LimitsExceeded(String),

@@ -1,0 +1,83 @@
+//! A convolution prepared for the engine, and its walk over an image.
+
+use super::block::{Block, Order, elements, pitch};
+use super::kernels::{Packed, Path, Row};
+use super::requantize::{Finish, Quantizer, ToCodes, ToWide};
+use super::{Failure, Held};
+use crate::graph::Conv;
+use std::sync::Arc;
+
+/// Packed weights and what becomes of the sums.
+pub struct Prepared {
+    conv: Arc<Conv>,
+    packed: Packed,
+    finish: End,
+}
+
+enum End {
+    Codes(ToCodes),
+    Wide(ToWide),
+}
+
+impl Prepared {
+    /// With a quantizer the result is codes, without it reals.
+    pub fn new(conv: &Arc<Conv>, quantizer: Option<Quantizer>, path: Path) -> Self {
+        let finish = match quantizer {
+            Some(quantizer) => End::Codes(ToCodes::new(conv, quantizer)),
+            None => End::Wide(ToWide::new(conv)),
+        };
+        Prepared { conv: conv.clone(), packed: Packed::new(conv, pitch(conv.in_channels), path), finish }
+    }
+
+    pub fn run(&self, input: &Block<u8>) -> Result<Held, Failure> {
+        match &self.finish {
+            End::Codes(finish) => Ok(self.run_as(input, finish)?.into()),
+            End::Wide(finish) => Ok(self.run_as(input, finish)?.into()),
+        }
+    }
+
+    fn run_as<F: Finish>(&self, input: &Block<u8>, finish: &F) -> Result<Block<F::Lane>, Failure> {
+        debug_assert_eq!(input.order, Order::ChannelsLast);
+        let Conv { kernel, stride, pads: [top, left, bottom, right], zero, .. } = *self.conv;
+        let [n, c, h, w] = input.image_shape()?;
+        if c != self.conv.in_channels {
+            return Err(Failure::shape(format!("{c} channels where a convolution takes {}", self.conv.in_channels)));
+        }
+        let (padded_h, padded_w) = (h + top + bottom, w + left + right);
+        if padded_h < kernel[0] || padded_w < kernel[1] || n == 0 {
+            return Err(Failure::shape(format!("an image of {h} x {w} is smaller than the kernel")));
+        }
+        let (out_h, out_w) = ((padded_h - kernel[0]) / stride[0] + 1, (padded_w - kernel[1]) / stride[1] + 1);
+        let mut output = Block::image([n, self.conv.out_channels, out_h, out_w])?;
+
+        let (in_pitch, out_pitch) = (pitch(c), pitch(self.conv.out_channels));
+        let row_pitch = padded_w * in_pitch;
+        let mut padded = Vec::new();
+        for image in 0..n {
+            let bytes = &input.data[image * h * w * in_pitch..][..h * w * in_pitch];
+            let bytes = if [top, left, bottom, right] == [0; 4] {
+                bytes
+            } else {
+                padded.clear();
+                padded.resize(elements(&[padded_h, row_pitch])?, zero);
+                for (y, line) in bytes.chunks_exact(w * in_pitch).enumerate() {
+                    padded[(y + top) * row_pitch + left * in_pitch..][..line.len()].copy_from_slice(line);
+                }
+                &padded
+            };
+            let lines = output.data.chunks_exact_mut(out_w * out_pitch).skip(image * out_h).take(out_h);
+            for (y, line) in lines.enumerate() {
+                let row = Row {
+                    input: &bytes[y * stride[0] * row_pitch..],
+                    row_pitch,
+                    step: stride[1] * in_pitch,
+                    span: kernel[1] * in_pitch,
+                    rows: kernel[0],
+                    width: out_w,
+                };
+                self.packed.row(&row, finish, line, out_pitch);
+            }
+        }
+        Ok(output)
+    }
+}

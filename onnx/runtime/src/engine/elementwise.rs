@@ -1,0 +1,107 @@
+//! Operators on one place at a time: sums, limits, quantisation.
+
+use super::block::Block;
+use super::kernels::{Loop, Path, vectorised};
+use super::requantize::Quantizer;
+use super::{Failure, Held};
+
+/// Reals as integers: what is stored less the zero point, shifted left.
+#[derive(Clone, Copy)]
+struct Source<'a, T> {
+    data: &'a [T],
+    zero: i32,
+    lift: u32,
+}
+
+impl<T: Copy + Into<i32>> Source<'_, T> {
+    #[inline(always)]
+    fn reals(&self) -> impl Iterator<Item = i32> {
+        let (zero, lift) = (self.zero, self.lift);
+        self.data.iter().map(move |&stored| (stored.into() - zero) << lift)
+    }
+}
+
+struct SumToCodes<'a, A, B>(Source<'a, A>, Source<'a, B>, Quantizer);
+struct SumToWide<'a, A, B>(Source<'a, A>, Source<'a, B>);
+struct ToCodes<'a>(&'a [i32], Quantizer);
+
+impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToCodes<'_, A, B> {
+    type Output = Vec<u8>;
+    #[inline(always)]
+    fn run(self) -> Vec<u8> {
+        self.0.reals().zip(self.1.reals()).map(|(a, b)| self.2.code(a + b)).collect()
+    }
+}
+
+impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToWide<'_, A, B> {
+    type Output = Vec<i32>;
+    #[inline(always)]
+    fn run(self) -> Vec<i32> {
+        self.0.reals().zip(self.1.reals()).map(|(a, b)| a + b).collect()
+    }
+}
+
+impl Loop for ToCodes<'_> {
+    type Output = Vec<u8>;
+    #[inline(always)]
+    fn run(self) -> Vec<u8> {
+        self.0.iter().map(|&m| self.1.code(m)).collect()
+    }
+}
+
+/// An operand of a sum with its zero point and shift.
+pub struct Addend<'a> {
+    pub held: &'a Held,
+    pub zero: i32,
+    pub lift: u32,
+}
+
+/// Adds two tensors of one shape; codes with a quantizer, reals without.
+pub fn add(a: Addend, b: Addend, quantizer: Option<Quantizer>, path: Path) -> Result<Held, Failure> {
+    match (a.held, b.held) {
+        (Held::Codes(x), Held::Codes(y)) => sum(x, y, &a, &b, quantizer, path),
+        (Held::Codes(x), Held::Wide(y)) => sum(x, y, &a, &b, quantizer, path),
+        (Held::Wide(x), Held::Codes(y)) => sum(x, y, &a, &b, quantizer, path),
+        (Held::Wide(x), Held::Wide(y)) => sum(x, y, &a, &b, quantizer, path),
+    }
+}
+
+fn sum<A: Copy + Default + Into<i32>, B: Copy + Default + Into<i32>>(
+    x: &Block<A>,
+    y: &Block<B>,
+    a: &Addend,
+    b: &Addend,
+    quantizer: Option<Quantizer>,
+    path: Path,
+) -> Result<Held, Failure> {
+    if x.shape != y.shape {
+        return Err(Failure::shape(format!("{:?} and {:?} do not add", x.shape, y.shape)));
+    }
+    let y = y.in_order(x.order)?;
+    let (a, b) = (Source { data: &x.data, zero: a.zero, lift: a.lift }, Source { data: &y.data, zero: b.zero, lift: b.lift });
+    Ok(match quantizer {
+        Some(q) => x.with(vectorised(path, SumToCodes(a, b, q))).into(),
+        None => x.with(vectorised(path, SumToWide(a, b))).into(),
+    })
+}
+
+pub fn quantize(block: &Block<i32>, quantizer: Quantizer, path: Path) -> Block<u8> {
+    block.with(vectorised(path, ToCodes(&block.data, quantizer)))
+}
+
+pub fn clip(block: &Block<i32>, low: i32, high: i32) -> Block<i32> {
+    block.with(block.data.iter().map(|&m| m.clamp(low, high)).collect())
+}
+
+/// Codes as the reals that they stand for.
+pub fn widen(block: &Block<u8>, zero: i32, lift: u32) -> Block<i32> {
+    block.with(Source { data: &block.data, zero, lift }.reals().collect())
+}
+
+/// Any reals, shifted left.
+pub fn reals(held: &Held, zero: i32, lift: u32) -> Block<i32> {
+    match held {
+        Held::Codes(block) => widen(block, zero, lift),
+        Held::Wide(block) => block.with(Source { data: &block.data, zero, lift }.reals().collect()),
+    }
+}

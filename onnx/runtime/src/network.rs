@@ -1,0 +1,182 @@
+//! A graph ready to run: the embedded engine, and whatever accelerator reproduces it.
+
+use crate::engine::{Engine, Failure, Path};
+use crate::known::Known;
+use crate::notice;
+use crate::onnxruntime::{self, Provider, Runtime};
+use crate::profile::{self, OutputKind};
+use crate::settings::{Device, Library, Settings};
+use caesar_codec::network::{Network, Tensor};
+use caesar_codec::{Error, Result};
+use ort::session::Session;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Shape(what) => Error::InvalidArgument(what),
+            Failure::Limit(what) => Error::LimitsExceeded(what),
+        }
+    }
+}
+
+impl Network for Engine {
+    fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
+        Ok(self.run(inputs)?)
+    }
+}
+
+/// What makes a network.
+#[derive(Clone)]
+pub struct Source {
+    /// An `.onnx` file.
+    pub file: Arc<[u8]>,
+    pub outputs: Vec<OutputKind>,
+    pub known: Arc<Known>,
+}
+
+impl Source {
+    /// Checks the profile and, on the engine, the known answers.
+    pub fn engine(&self) -> Result<Engine> {
+        let graph = profile::check(&self.file, &self.outputs).map_err(|why| Error::Model(format!("outside the exact-integer profile: {why}")))?;
+        let engine = Engine::new(graph, Path::best());
+        self.known.check(&engine)?;
+        Ok(engine)
+    }
+
+    /// Tries a provider with the known answers.
+    pub fn accelerator(&self, runtime: &'static Runtime, provider: Provider) -> std::result::Result<Accelerator, String> {
+        let accelerator = Accelerator { source: self.clone(), runtime, provider, idle: Mutex::default(), shapes: Mutex::default() };
+        let session = accelerator.session()?;
+        accelerator.give_back(session);
+        Ok(accelerator)
+    }
+}
+
+/// Sessions of one provider. As many as there are concurrent callers.
+pub struct Accelerator {
+    source: Source,
+    runtime: &'static Runtime,
+    provider: Provider,
+    idle: Mutex<Vec<Session>>,
+    /// Shapes of inputs for which it has reproduced the engine. Libraries choose their algorithms by shape.
+    shapes: Mutex<BTreeSet<Vec<Vec<usize>>>>,
+}
+
+impl Accelerator {
+    fn session(&self) -> std::result::Result<Session, String> {
+        if let Some(session) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(session);
+        }
+        let mut session = onnxruntime::session(self.runtime, self.provider, &self.source.file)?;
+        let answer = onnxruntime::run(&mut session, &self.source.outputs, &self.source.known.inputs)?;
+        match self.source.known.holds(&answer) {
+            true => Ok(session),
+            false => Err("it does not reproduce the known answers".into()),
+        }
+    }
+
+    fn give_back(&self, session: Session) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    fn run(&self, inputs: &[Tensor<u8>]) -> std::result::Result<Vec<Tensor<i32>>, String> {
+        let mut session = self.session()?;
+        let outputs = onnxruntime::run(&mut session, &self.source.outputs, inputs)?;
+        self.give_back(session);
+        Ok(outputs)
+    }
+}
+
+/// The fastest provider that reproduces the known answers, before the engine, which always stands behind it.
+pub struct Accelerated {
+    engine: Engine,
+    accelerator: Mutex<Option<Arc<Accelerator>>>,
+}
+
+impl Accelerated {
+    pub fn new(source: &Source, settings: &Settings) -> Result<Self> {
+        let engine = source.engine()?;
+        Ok(Accelerated { engine, accelerator: Mutex::new(choose(source, settings).map(Arc::new)) })
+    }
+
+    /// What runs it.
+    pub fn provider(&self) -> Option<Provider> {
+        self.current().map(|a| a.provider)
+    }
+
+    fn current(&self) -> Option<Arc<Accelerator>> {
+        self.accelerator.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs on the accelerator; at the first input of a shape on both, for comparison.
+    fn accelerated(&self, accelerator: &Accelerator, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
+        let shape: Vec<_> = inputs.iter().map(|t| t.shape.clone()).collect();
+        let shapes = || accelerator.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        let proven = shapes().contains(&shape);
+        let answer = accelerator.run(inputs);
+        if proven && let Ok(outputs) = answer {
+            return Ok(outputs);
+        }
+        let exact = self.engine.run(inputs)?;
+        let reason = match answer {
+            Ok(outputs) if outputs == exact => {
+                shapes().insert(shape);
+                return Ok(exact);
+            }
+            Ok(_) => format!("it differs from the embedded engine for inputs of {shape:?}"),
+            Err(why) => why,
+        };
+        skipped(accelerator.provider, &reason);
+        *self.accelerator.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(exact)
+    }
+}
+
+impl Network for Accelerated {
+    fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
+        self.engine.check_inputs(inputs)?;
+        match self.current() {
+            Some(accelerator) => self.accelerated(&accelerator, inputs),
+            None => Ok(self.engine.run(inputs)?),
+        }
+    }
+}
+
+/// The providers to try, the fastest first.
+pub fn providers(settings: &Settings, runtime: &Runtime) -> Vec<Provider> {
+    match settings.device {
+        Device::Cpu => vec![Provider::Cpu],
+        Device::Auto | Device::Cuda if runtime.cuda => vec![Provider::Cuda, Provider::Cpu],
+        Device::Auto => vec![Provider::Cpu],
+        Device::Cuda => {
+            skipped(Provider::Cuda, "this ONNX Runtime was built without it");
+            vec![Provider::Cpu]
+        }
+    }
+}
+
+fn choose(source: &Source, settings: &Settings) -> Option<Accelerator> {
+    let runtime = match onnxruntime::runtime(&settings.library) {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            let asked_for = matches!(settings.library, Library::At(_)) || settings.device == Device::Cuda;
+            if asked_for {
+                notice::once("runtime", &format!("ONNX Runtime is not used: {why}"));
+            }
+            return None;
+        }
+    };
+    providers(settings, runtime).into_iter().find_map(|provider| match source.accelerator(runtime, provider) {
+        Ok(accelerator) => Some(accelerator),
+        Err(why) => {
+            skipped(provider, &why);
+            None
+        }
+    })
+}
+
+fn skipped(provider: Provider, reason: &str) {
+    notice::once(&provider.to_string(), &format!("{provider} is not used: {reason}"));
+}
