@@ -2,6 +2,7 @@
 
 mod codec;
 mod hosts;
+mod models;
 mod plugin;
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ impl Doctor {
         let mut report = Report::default();
         plugin::examine(&mut report);
         hosts::examine(&mut report)?;
+        models::examine(&mut report);
         codec::examine(&mut report);
         println!();
         match report.errors {

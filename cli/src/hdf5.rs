@@ -53,7 +53,7 @@ pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
 }
 
 fn decoder(reading: Reading, tap: Tap) -> FilterFn {
-    let codec = Codec::classical().threads(std::thread::available_parallelism().map_or(1, |n| n.get()));
+    let codec = Codec::new(caesar_onnx::models()).threads(std::thread::available_parallelism().map_or(1, |n| n.get()));
     Box::new(move |_, bytes, _| {
         let decode = || {
             let inspection = caesar_codec::inspect(bytes)?;

@@ -13,8 +13,8 @@ pub fn examine(report: &mut Report) {
     for method in METHODS {
         let options = Options { method, ..Options::new(Bound::Absolute(BOUND)) };
         let subject = format!("method {}", method.name());
-        match ratio(&shape, &field, &options) {
-            Ok(ratio) => report.ok(&subject, format!("keeps {options} at ratio {ratio:.1}")),
+        match attempt(&shape, &field, &options) {
+            Ok(finding) => report.ok(&subject, finding),
             Err(error) => report.error(&subject, error, "this should never happen: please report it with the output of this command"),
         }
     }
@@ -28,15 +28,19 @@ pub fn field([frames, rows, columns]: [usize; 3]) -> Vec<f32> {
     (0..frames).flat_map(plane).collect()
 }
 
-/// Compresses a field and looks whether the bound was kept; the ratio, or what went wrong.
-fn ratio(shape: &[usize], field: &[f32], options: &Options) -> Result<f64, String> {
+/// Compresses a field and looks whether the bound was kept; what came out, or what went wrong.
+fn attempt(shape: &[usize], field: &[f32], options: &Options) -> Result<String, String> {
     let bytes: Vec<u8> = field.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let codec = Codec::classical();
+    let codec = Codec::new(caesar_onnx::models());
     let layout = Layout::new(Element::F32, shape);
     let stream = codec.encode(&layout, &bytes, options).map_err(|e| e.to_string())?;
     let decoded = codec.decode(&stream).map_err(|e| e.to_string())?;
     let values = decoded.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    let error = field.iter().zip(values).map(|(&x, y)| (f64::from(x) - f64::from(y)).abs()).fold(0f64, f64::max);
-    let sound = decoded.bytes.len() == bytes.len() && error <= BOUND;
-    if sound { Ok(bytes.len() as f64 / stream.len() as f64) } else { Err(format!("an error of {error:e} breaks {options}")) }
+    let errors = field.iter().zip(values).map(|(&x, y)| (f64::from(x) - f64::from(y)).abs());
+    let error = errors.fold(0f64, f64::max);
+    if decoded.bytes.len() != bytes.len() || error > BOUND {
+        return Err(format!("an error of {error:e} breaks {options}"));
+    }
+    let used = caesar_codec::inspect(&stream).map_err(|e| e.to_string())?.tiles[0].method.name();
+    Ok(format!("keeps {} at ratio {:.1}, with {used}", Options::new(options.bound), bytes.len() as f64 / stream.len() as f64))
 }

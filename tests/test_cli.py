@@ -1,0 +1,265 @@
+"""The command caesar: its lines work as they stand, and verify misses none of the ways in which a file can go wrong."""
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import FILTER, ROOT, double_words, run, smooth, tool, user_defined, words, write
+
+CAESAR = ROOT / "target/release/caesar"
+SPECS = ["abs=1e-2", "rel=1e-3", "pw_rel=1e-2", "nrmse=1e-3", "psnr=60", "lossless", "abs=1e-3,method=interpolation,effort=fast"]
+
+
+def caesar(*arguments, code=0, env=None):
+    return run(CAESAR, *arguments, code=code, env=env).stdout
+
+
+def verify(*arguments, code=0):
+    """What verify says of each data set."""
+    lines = caesar("verify", "--json", *arguments, code=code).splitlines()
+    return {row["dataset"]: row for row in map(json.loads, lines)}
+
+
+def line(tool, spec, name=None):
+    """The line that caesar args prints for a tool: all that follows its title up to the remarks."""
+    dataset = ["--dataset", name] if name else []
+    section = caesar("args", spec, *dataset).split(f"\n{tool}\n")[1].split("\n\n")[0]
+    return "\n".join(text.removeprefix("    ") for text in section.splitlines() if text.startswith("    "))
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Two fields, one of them with gaps, integers and a coordinate, without any filter."""
+    path = tmp_path / "in.h5"
+    t, u = smooth((6, 30, 40)), smooth((30, 40), ">f8", seed=1)
+    t[:, 3:9, 5:9] = np.nan
+    with h5py.File(path, "w") as file:
+        file["t"], file["group/u"], file["n"] = t, u, np.arange(1200, dtype="i2").reshape(30, 40)
+        file["t"].attrs["units"] = "K"
+        file["y"] = np.arange(30.0)
+        file["y"].make_scale("y")
+    return path
+
+
+@pytest.fixture
+def packed(plain):
+    """The same, chunked and packed under abs=0.01."""
+    path = plain.with_name("out.h5")
+    with h5py.File(plain) as file:
+        write(path, file["t"][...], double_words(0.01), (4, 16, 16), "t")
+        write(path, file["n"][...], double_words(0.01), (30, 40), "n")
+        with h5py.File(path, "a") as out:
+            out["y"] = file["y"][...]
+            out["y"].make_scale("y")
+            out.create_group("group")
+        write(path, file["group/u"][...], double_words(0.01), (30, 40), "group/u")
+    return path
+
+
+@tool("h5repack")
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_line_for_h5repack(plain, spec, monkeypatch):
+    monkeypatch.chdir(plain.parent)
+    run(*shlex.split(line("h5repack", spec)))
+    rows = verify("in.h5", "out.h5", spec)
+    assert rows["t"]["filters"] == rows["n"]["filters"] == ["caesar"]
+    assert rows["t"]["bound"].split("=")[0] == spec.split("=")[0]
+    # What the chunks say of their bound is what was asked for.
+    assert verify("in.h5", "out.h5")["t"] == rows["t"]
+
+
+@tool("h5repack")
+def test_the_line_for_h5repack_and_one_data_set(plain, monkeypatch):
+    monkeypatch.chdir(plain.parent)
+    run(*shlex.split(line("h5repack", "abs=0.01", "/group/u")))
+    assert verify("in.h5", "out.h5", "--dataset", "group/u")["group/u"]["filters"] == ["caesar"]
+    assert verify("in.h5", "out.h5", code=1)["t"]["faults"] == ["carries no caesar filter"]
+
+
+@tool("nccopy")
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("name", [None, "t"])
+def test_the_line_for_nccopy(tmp_path, spec, name, monkeypatch):
+    netCDF4 = pytest.importorskip("netCDF4")
+    monkeypatch.chdir(tmp_path)
+    with netCDF4.Dataset("in.nc", "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("time", None), file.createDimension("x", 500)
+        file.createVariable("t", "f4", ("time", "x"))[:] = smooth((12, 500))
+        file.createVariable("x", "f8", ("x",))[:] = np.arange(500)
+        file.createVariable("label", "S1", ("x",))[:] = np.array([b"a"] * 500)
+    run(*shlex.split(line("nccopy", spec, name)))
+    assert verify("in.nc", "out.nc", spec)["t"]["filters"][-1] == "caesar"
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_line_for_h5py(plain, spec, monkeypatch):
+    monkeypatch.chdir(plain.parent)
+    with h5py.File("in.h5") as file, h5py.File("out.h5", "w") as f:
+        exec(line("h5py", spec, "t"), {"f": f, "data": file["t"][...]})
+    assert verify("in.h5", "out.h5", spec, "--dataset", "t")["t"]["filters"] == ["caesar"]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_line_for_xarray(plain, spec, monkeypatch):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    monkeypatch.chdir(plain.parent)
+    data = smooth((6, 30, 40))
+    with h5py.File("in.h5", "w") as file:
+        file["t"] = data
+    exec(line("xarray (h5netcdf)", spec, "t"), {"ds": xarray.Dataset({"t": (("time", "y", "x"), data)})})
+    assert verify("in.h5", "out.nc", spec)["t"]["filters"] == ["caesar"]
+
+
+def test_numbers_are_those_of_numpy(plain, packed):
+    row = verify(plain, packed)["t"]
+    with h5py.File(plain) as a, h5py.File(packed) as b:
+        x, y = a["t"][...].astype("f8"), b["t"][...].astype("f8")
+        stored = b["t"].id.get_storage_size()
+    error, spread = np.abs(x - y), np.nanmax(x) - np.nanmin(x)
+    nrmse = np.sqrt(np.nanmean(error**2)) / spread
+    assert row["max_error"] == np.nanmax(error) and row["error_over_bound"] == np.nanmax(error) / 0.01 <= 1
+    assert row["nrmse"] == pytest.approx(nrmse) and row["psnr"] == pytest.approx(-20 * np.log10(nrmse))
+    assert row["ratio"] == pytest.approx(x.size * 4 / stored)
+    assert (row["type"], row["shape"], row["faults"]) == ("f32", [6, 30, 40], [])
+
+
+def test_a_tighter_bound_is_broken(plain, packed):
+    rows = verify(plain, packed, "abs=1e-3", code=1)
+    assert rows["t"]["error_over_bound"] > 1
+    assert [row["dataset"] for row in rows.values() if any("bound is broken" in f for f in row["faults"])] == ["group/u", "t"]
+    assert verify(plain, packed, "lossless", code=1)["t"]["faults"][0].endswith("differ")
+
+
+def change(plain, packed, name, edit):
+    """Packs a data set anew after `edit`."""
+    with h5py.File(plain) as original, h5py.File(packed, "a") as file:
+        data = original[name][...]
+        del file[name]
+    edit(data)
+    write(packed, data, double_words(0.01), name=name)
+
+
+def test_a_lost_nan_is_found(plain, packed):
+    change(plain, packed, "t", lambda data: np.copyto(data, 0, where=np.isnan(data)))
+    assert verify(plain, packed, code=1)["t"]["faults"] == ["144 values that must stay as they are (NaN, fill, lossless) differ"]
+
+
+def test_a_nan_in_place_of_a_number_is_found(plain, packed):
+    change(plain, packed, "t", lambda data: data.__setitem__((0, 0, 0), np.nan))
+    assert any("bound is broken" in fault for fault in verify(plain, packed, code=1)["t"]["faults"])
+
+
+def test_a_changed_integer_is_found(plain, packed):
+    change(plain, packed, "n", lambda data: data.__setitem__((3, 4), -1))
+    assert verify(plain, packed, code=1)["n"]["faults"] == ["1 values differ"]
+
+
+def test_a_chunk_stored_without_the_filter_is_named(plain, packed):
+    with h5py.File(packed, "a") as file:
+        chunk = file["t"][4:6, 16:30, 0:16]
+        raw = np.zeros((4, 16, 16), "f4")
+        raw[:2, :14] = chunk
+        file["t"].id.write_direct_chunk((4, 16, 0), raw.tobytes(), filter_mask=1)
+    assert verify(plain, packed, code=1)["t"]["faults"] == ["1 of 12 chunks were stored without the filter: [4, 16, 0]"]
+    assert "11 of 4×16×16, stream version 1; 1 stored without the filter" in caesar("inspect", packed, "t")
+
+
+def test_a_plain_copy_carries_no_filter(plain):
+    rows = verify(plain, plain, code=1)
+    assert [row["dataset"] for row in rows.values() if row["faults"]] == ["group/u", "t"]
+
+
+@tool("nccopy")
+def test_a_bar_between_variables_is_found_out(tmp_path):
+    """nccopy takes "t|u" and does nothing at all, with exit status 0."""
+    netCDF4 = pytest.importorskip("netCDF4")
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as file:
+        file.createDimension("x", 500)
+        for name in "tu":
+            file.createVariable(name, "f4", ("x",))[:] = smooth((500,))
+    run("nccopy", "-F", f"t|u,{FILTER},0.01d", tmp_path / "in.nc", tmp_path / "out.nc")
+    rows = verify(tmp_path / "in.nc", tmp_path / "out.nc", code=1)
+    assert rows["t"]["faults"] == rows["u"]["faults"] == ["carries no caesar filter"]
+
+
+def test_shuffle_in_front_is_pointed_out(plain):
+    with h5py.File(plain) as file, h5py.File(plain.with_name("out.h5"), "w") as out:
+        out.create_dataset("t", data=file["t"][...], chunks=(6, 30, 40), shuffle=True, compression=FILTER, compression_opts=double_words(0.01))
+    row = verify(plain, plain.with_name("out.h5"), "--dataset", "t")["t"]
+    assert "shuffle comes before caesar" in row["notes"][0] and row["max_error"] == 0
+
+
+def test_what_is_missing_or_another_thing(plain, packed):
+    with h5py.File(packed, "a") as file:
+        del file["t"], file["n"], file["group/u"]
+        file["n"] = np.zeros((30, 40), "i4")
+        file["group/u"] = np.zeros((30, 41))
+    rows = verify(plain, packed, code=1)
+    assert rows["t"]["faults"] == ["missing in the copy"]
+    assert rows["n"]["faults"] == ["is i32 in the copy"]
+    assert rows["group/u"]["faults"] == ["has the shape 30×41 in the copy"]
+
+
+def test_a_damaged_chunk_is_a_fault_of_its_data_set(plain, packed):
+    with h5py.File(packed, "a") as file:
+        _, stream = file["t"].id.read_direct_chunk((0, 0, 0))
+        file["t"].id.write_direct_chunk((0, 0, 0), stream[:-3])
+    rows = verify(plain, packed, code=1)
+    assert "stream" in rows["t"]["faults"][0] and rows["group/u"]["faults"] == []
+    assert "stream" in caesar("inspect", packed, "t")
+
+
+def test_a_relative_bound_holds_chunk_by_chunk(tmp_path):
+    """A chunk of small values, and edge chunks whose padding is part of what is compressed."""
+    data = smooth((20, 30))
+    data[:16, :16] *= 1e-3
+    for fill in [0, -1e4, 9.969209968386869e36]:
+        write(tmp_path / f"{fill}.h5", data, words("rel", 1e-2), (16, 16), fillvalue=fill)
+        with h5py.File(tmp_path / "plain.h5", "w") as file:
+            file["v"] = data
+        verify(tmp_path / "plain.h5", tmp_path / f"{fill}.h5", "rel=1e-2")
+    # The same errors against a quarter of the range are too much in the first chunk at least.
+    assert verify(tmp_path / "plain.h5", tmp_path / "0.h5", "rel=1e-3", code=1)["v"]["error_over_bound"] > 1
+
+
+def test_chunks_never_written_hold_the_fill_value(tmp_path):
+    for name in ["in.h5", "out.h5"]:
+        with h5py.File(tmp_path / name, "w") as file:
+            options = {"chunks": (10, 10), "compression": FILTER, "compression_opts": double_words(0.01)} if name == "out.h5" else {}
+            file.create_dataset("v", (30, 30), "f4", fillvalue=-5, **options)[:10, :10] = smooth((10, 10))
+    row = verify(tmp_path / "in.h5", tmp_path / "out.h5")["v"]
+    assert row["faults"] == [] and row["ratio"] < 30
+    assert "; 8 never written" in caesar("inspect", tmp_path / "out.h5")
+
+
+def test_inspect_tells_methods_and_bounds(packed):
+    said = caesar("inspect", packed)
+    assert "abs=1e-2 asked" in said and "methods" in said and "without caesar filter: y" in said
+    tiles = caesar("inspect", packed, "t", "--verbose").splitlines()
+    assert sum(line.startswith(("0,", "4,")) for line in tiles) >= 12
+
+
+def test_doctor_finds_everything_in_order():
+    said = caesar("doctor", env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+    assert "libh5zcaesar.so" in said and "h5py version" in said and "method caesar-v" in said
+    if shutil.which("h5repack"):
+        assert "h5repack version" in said
+
+
+def test_doctor_says_what_to_type(tmp_path):
+    said = caesar("doctor", code=1, env={"HDF5_PLUGIN_PATH": str(tmp_path)})
+    assert f"export HDF5_PLUGIN_PATH={ROOT / 'target/release/plugin'}" in said
+
+
+@pytest.mark.parametrize(
+    "arguments", [["verify", "nowhere.h5", "nowhere.h5"], ["verify", __file__, __file__], ["args", "abs=one"], ["inspect", __file__], []]
+)
+def test_what_cannot_be_done_exits_with_2(arguments):
+    assert "Traceback" not in run(CAESAR, *arguments, code=2).stderr
