@@ -54,6 +54,13 @@ impl Codec {
         Codec { limits, ..self }
     }
 
+    /// The results of `work` for 0..count, made side by side, in order.
+    pub(crate) fn in_order<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+        let mut results: Vec<_> = (0..count).map(|_| None).collect();
+        self.side_by_side(count, work, |i, result| results[i] = Some(result));
+        results.into_iter().map(|result| result.expect("every piece of work is done")).collect()
+    }
+
     /// Does `work` for 0..count, tiles side by side, and hands each result to `sink` on the calling thread.
     ///
     /// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.

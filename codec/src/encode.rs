@@ -6,8 +6,10 @@ use crate::error::{Error, Result};
 use crate::field::{ByteOrder, Element, Layout};
 use crate::lattice::{Coded, Tile};
 use crate::mask::{Survey, UNLISTED, encode_classes, fill_smooth};
-use crate::method::{interpolation, lossless};
-use crate::options::{Bound, MethodChoice, Options};
+use crate::method::{caesar_v, interpolation, lossless};
+use crate::network::ModelHash;
+use crate::options::{Bound, Effort, MethodChoice, Options};
+use crate::residual;
 use crate::stream::Stream;
 use crate::stream::bytes::put_varint;
 use crate::stream::header::{Header, Version};
@@ -49,7 +51,6 @@ impl Codec {
 
     fn encode_lossless(&self, header: Header, native: &[u8]) -> Vec<u8> {
         let Element { size, .. } = header.layout.element;
-        let mut tiles = vec![None; header.plan.count()];
         let tile = |i: usize| {
             let region = header.plan.region(i);
             let mut tile = Vec::with_capacity(region.len() * size);
@@ -58,96 +59,145 @@ impl Codec {
             }
             lossless_tile(&tile, &header)
         };
-        self.side_by_side(tiles.len(), tile, |i, tile| tiles[i] = Some(tile));
-        Stream::write(&header, &tiles.into_iter().map(|t| t.expect("every tile is made")).collect::<Vec<_>>())
+        let tiles: Vec<_> = self.in_order(header.plan.count(), tile);
+        Stream::write(&header, &tiles.into_iter().map(|tile| (tile.entry, tile.bytes)).collect::<Vec<_>>())
     }
 
     fn encode_bounded<V: Value>(&self, mut header: Header, native: &[u8]) -> Vec<u8> {
         let bound = header.options.bound;
         let values = values_of::<V>(native);
-        let columns = header.plan.array[2];
-        let survey = Survey::of(&values, columns, matches!(bound, Bound::PointwiseRelative(_)));
+        let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)));
         let (lattice, target) = match resolve::<V>(bound, &survey) {
             Resolved::Lossless => return self.encode_lossless(header, native),
             Resolved::Lossy(lattice, target) => (lattice, target),
         };
         header.specials = survey.specials.clone();
-        header.lattice = Some(lattice);
         let field = Field { values: &values, survey: &survey };
-        let tiles = match target {
-            Target::MeanSquare(limit) => self.within_mean(&mut header, &field, lattice, limit),
-            _ => self.tiles(&header, &field, lattice, target).0,
+        let (lattice, mut tiles) = match target {
+            Target::MeanSquare(limit) => self.within_mean(&header, &field, lattice, limit),
+            _ => (lattice, self.tiles(&header, &field, lattice, target, header.options.method)),
         };
-        Stream::write(&header, &tiles)
-    }
-
-    /// Every tile of a chunk, and the sum of squared errors over its ordinary values.
-    fn tiles<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target) -> (Vec<(Entry, Vec<u8>)>, f64) {
-        let mut tiles = vec![None; header.plan.count()];
-        let tile = |i: usize| self.tile(header, field, lattice, target, header.plan.region(i));
-        self.side_by_side(tiles.len(), tile, |i, tile| tiles[i] = Some(tile));
-        let mut square = 0.0;
-        let tiles = tiles.into_iter().map(|t| {
-            let (entry, bytes, error) = t.expect("every tile is made");
-            square += error;
-            (entry, bytes)
-        });
-        (tiles.collect(), square)
-    }
-
-    /// Widens or narrows the pointwise error until the mean of the squared errors is just within the limit:
-    /// a closed-loop predictor errs by less than its bins allow, so a few trials pay.
-    fn within_mean<V: Value>(&self, header: &mut Header, field: &Field<V>, start: Lattice, limit: f64) -> Vec<(Entry, Vec<u8>)> {
-        let mut lattice = start;
-        let mut best: Option<(Lattice, Vec<_>)> = None;
-        for _ in 0..4 {
-            let (tiles, square) = self.tiles(header, field, lattice, Target::MeanSquare(limit));
-            let used = square / field.survey.ordinary.max(1) as f64 / limit;
-            if used <= 1.0 {
-                let enough = used > 0.95 || lattice.error() > (lattice.high - lattice.low);
-                best = Some((lattice, tiles));
-                if enough {
-                    break;
+        header.lattice = Some(lattice);
+        for tile in &mut tiles {
+            if let Some(hash) = tile.model {
+                let known = header.models.iter().position(|h| *h == hash);
+                tile.entry.model = known.unwrap_or(header.models.len()) as u8;
+                if known.is_none() {
+                    header.models.push(hash);
                 }
             }
+        }
+        Stream::write(&header, &tiles.into_iter().map(|tile| (tile.entry, tile.bytes)).collect::<Vec<_>>())
+    }
+
+    /// Every tile of a chunk, in order.
+    fn tiles<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, method: MethodChoice) -> Vec<EncodedTile> {
+        self.in_order(header.plan.count(), |i| self.tile(header, field, lattice, target, method, header.plan.region(i)))
+    }
+
+    /// Tiles whose squared errors have a mean within the limit, and their lattice.
+    ///
+    /// Interpolation errs by less than its bins allow, so its pointwise error is widened or narrowed in a few trials until the
+    /// limit is just met; a method that aims at the mean itself then has its turn at each tile.
+    fn within_mean<V: Value>(&self, header: &Header, field: &Field<V>, start: Lattice, limit: f64) -> (Lattice, Vec<EncodedTile>) {
+        let target = Target::MeanSquare(limit);
+        let method = header.options.method;
+        let used = |tiles: &[EncodedTile]| tiles.iter().map(|t| t.square).sum::<f64>() / field.survey.ordinary.max(1) as f64 / limit;
+        let own_aim = method == MethodChoice::CaesarV;
+        let trials = match (own_aim, header.options.effort) {
+            (true, _) => 1,
+            (_, Effort::Fast) => 2,
+            _ => 4,
+        };
+        let mut lattice = start;
+        let mut best: Option<(Lattice, Vec<EncodedTile>)> = None;
+        for _ in 0..trials {
+            let method = if own_aim { method } else { MethodChoice::Interpolation };
+            let tiles = self.tiles(header, field, lattice, target, method);
+            let used = used(&tiles);
+            let met = used <= 1.0;
+            if met {
+                best = Some((lattice, tiles));
+            }
+            if met && (used > 0.95 || lattice.error() > lattice.high - lattice.low) {
+                break;
+            }
             let factor = (0.98 / used.max(1e-3)).sqrt();
-            let error = lattice.error() * if best.is_some() { factor.max(1.0) } else { factor.min(0.97) };
+            let error = lattice.error() * if met { factor.max(1.0) } else { factor.min(0.97) };
             match lattice.with_error::<V>(error) {
                 Some(next) => lattice = next,
                 None => break,
             }
         }
-        let (lattice, tiles) = best.unwrap_or_else(|| {
+        let (lattice, mut tiles) = best.unwrap_or_else(|| {
             // A pointwise error of the root mean square keeps it whatever the data.
-            let lattice = start.with_error::<V>(limit.sqrt()).unwrap_or(start);
-            (lattice, self.tiles(header, field, lattice, Target::Absolute(limit.sqrt())).0)
+            let error = limit.sqrt();
+            let lattice = start.with_error::<V>(error).unwrap_or(start);
+            (lattice, self.tiles(header, field, lattice, Target::Absolute(error), MethodChoice::Interpolation))
         });
-        header.lattice = Some(lattice);
-        tiles
+        if method == MethodChoice::Auto && header.options.effort != Effort::Fast {
+            let rivals = self.tiles(header, field, lattice, target, MethodChoice::CaesarV);
+            // One at a time would overspend: a rival may err more than the tile it replaces. Both together are within the limit
+            // only if the sum is.
+            let mut square: f64 = tiles.iter().map(|t| t.square).sum();
+            for (tile, rival) in tiles.iter_mut().zip(rivals) {
+                let next = square - tile.square + rival.square;
+                if rival.bytes.len() < tile.bytes.len() && next <= limit * field.survey.ordinary as f64 {
+                    *tile = rival;
+                    square = next;
+                }
+            }
+        }
+        (lattice, tiles)
     }
 
-    /// One tile by the method asked for, or by the smallest; and its sum of squared errors.
-    fn tile<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, region: Region) -> (Entry, Vec<u8>, f64) {
+    /// One tile by the method asked for; `Auto` keeps the smallest.
+    fn tile<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, method: MethodChoice, region: Region) -> EncodedTile {
         let values = gather(field.values, header.plan.array, region);
         let prepared = Prepared::new(&values, field.survey, lattice, region.shape);
         let effort = header.options.effort;
-        let coded = interpolation::encode(&prepared.tile(lattice), effort);
-        let (bytes, decoded, square) = prepared.finish(&values, &coded, lattice, target);
-        let entry = Entry {
-            method: MethodChoice::Interpolation,
-            model: 0,
-            length: bytes.len(),
-            decoded_crc: crc32c::crc32c(&bytes_of(&decoded)),
+        let learned = || self.caesar_v(&prepared.tile(lattice), target, lattice, effort).map(|(coded, hash)| (coded, MethodChoice::CaesarV, Some(hash)));
+        let classical = || (interpolation::encode(&prepared.tile(lattice), effort), MethodChoice::Interpolation, None);
+        let (coded, method, model) = match method {
+            MethodChoice::CaesarV => learned().unwrap_or_else(classical),
+            MethodChoice::Auto if effort == Effort::Best => {
+                let classical = classical();
+                learned().filter(|learned| learned.0.bytes.len() < classical.0.bytes.len()).unwrap_or(classical)
+            }
+            _ => classical(),
         };
+        let (bytes, decoded, square) = prepared.finish(&values, &coded, lattice, target);
         // Where less than a third is saved, the data may as well be kept as they are.
         if bytes.len() * 3 > values.len() * V::SIZE * 2 {
-            let (entry, exact) = lossless_tile(&bytes_of(&values), header);
-            if exact.len() <= bytes.len() {
-                return (entry, exact, 0.0);
+            let exact = lossless_tile(&bytes_of(&values), header);
+            if exact.bytes.len() <= bytes.len() {
+                return exact;
             }
         }
-        (entry, bytes, square)
+        let entry = Entry { method, model: 0, length: bytes.len(), decoded_crc: crc32c::crc32c(&bytes_of(&decoded)) };
+        EncodedTile { entry, bytes, square, model }
     }
+
+    /// A tile by CAESAR-V, and its model; `None` without a model that works.
+    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort) -> Option<(Coded, ModelHash)> {
+        let model = self.models.preferred(caesar_v::role(tile.shape))?;
+        let target = match target {
+            // Half a unit for the rounding of values to the lattice.
+            Target::MeanSquare(limit) => residual::Target::MeanSquare((limit.sqrt() / lattice.step - 0.5).max(0.0).powi(2)),
+            _ => residual::Target::Pointwise,
+        };
+        let coded = caesar_v::encode(tile, target, effort, &*model).ok()?;
+        Some((coded, model.hash()))
+    }
+}
+
+/// A tile and what the choice between tiles needs to know of it.
+struct EncodedTile {
+    entry: Entry,
+    bytes: Vec<u8>,
+    /// Sum of squared errors over its ordinary values.
+    square: f64,
+    model: Option<ModelHash>,
 }
 
 /// The values of a chunk and what is known of them.
@@ -156,10 +206,10 @@ struct Field<'a, V> {
     survey: &'a Survey,
 }
 
-fn lossless_tile(bytes: &[u8], header: &Header) -> (Entry, Vec<u8>) {
+fn lossless_tile(bytes: &[u8], header: &Header) -> EncodedTile {
     let part = lossless::encode(bytes, header.layout.element, header.options.effort);
     let entry = Entry { method: MethodChoice::Lossless, model: 0, length: part.len(), decoded_crc: crc32c::crc32c(bytes) };
-    (entry, part)
+    EncodedTile { entry, bytes: part, square: 0.0, model: None }
 }
 
 /// A tile ready for a method: integers on the lattice, and what is kept beside them.
