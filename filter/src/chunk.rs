@@ -33,5 +33,5 @@ pub fn decode(cd_values: &[u32], stream: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn codec(share: &Share) -> Codec {
-    Codec::classical().threads(share.threads())
+    Codec::new(caesar_onnx::models()).threads(share.threads())
 }
