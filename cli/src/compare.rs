@@ -52,6 +52,8 @@ pub struct Pair<'a> {
     pub padding: &'a [u8],
     /// Bit patterns of the values that are not part of the field.
     pub specials: &'a [u64],
+    /// Bit pattern of the data set's own fill value.
+    pub fill: Option<u64>,
     pub bound: Option<Bound>,
 }
 
@@ -70,12 +72,14 @@ pub struct Comparison {
     pub changed: usize,
     /// Those of them that must be: NaN, infinities, fills, whatever is no float, everything under a lossless bound.
     pub broken: usize,
+    /// Fill values that the filter took for ordinary ones and changed, within the bound.
+    pub blurred: usize,
 }
 
 impl Default for Comparison {
     fn default() -> Self {
         let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
-        Comparison { points: 0, max_error: 0.0, squares: 0.0, low, high, used: None, changed: 0, broken: 0 }
+        Comparison { points: 0, max_error: 0.0, squares: 0.0, low, high, used: None, changed: 0, broken: 0, blurred: 0 }
     }
 }
 
@@ -97,6 +101,7 @@ impl Comparison {
                 found.broken += usize::from(original.bits != decoded.bits);
                 continue;
             }
+            found.blurred += usize::from(Some(original.bits) == pair.fill && x != y);
             // A NaN in the place of a number is no small error.
             let error = Some((original.number - decoded.number).abs()).filter(|e| !e.is_nan()).unwrap_or(f64::INFINITY);
             if let Some(Bound::PointwiseRelative(fraction)) = pair.bound {
@@ -154,6 +159,7 @@ impl Comparison {
         };
         self.changed += chunk.changed;
         self.broken += chunk.broken;
+        self.blurred += chunk.blurred;
     }
 
     /// Root mean square error over the range of the whole data set.
@@ -220,6 +226,7 @@ mod tests {
             copy: &bytes(copy),
             padding: &bytes(padding),
             specials: &specials,
+            fill: Some(FIELD[1].to_bits().into()),
             bound: Some(bound.parse::<caesar_codec::Options>().unwrap().bound),
         })
     }
@@ -254,6 +261,12 @@ mod tests {
         // Another NaN is another value.
         let other = [0.0, f32::from_bits(0x7fc0_0001), 1e36, -999.0, f32::INFINITY];
         assert_eq!(compare_padded(&original, &other, &[], &[-999.0], "abs=1").broken, 1);
+    }
+
+    #[test]
+    fn a_fill_value_that_moved_is_counted() {
+        assert_eq!(compare(&FIELD, &OFF, "abs=1").blurred, 1);
+        assert_eq!(compare(&FIELD, &FIELD, "abs=1").blurred, 0);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(version, about = "Error-bounded compression of HDF5 and netCDF files: arguments for stock tools, verification, inspection")]
+#[command(after_help = "To decode a file for good, for readers without the plugin:\n  h5repack -f NONE in.h5 out.h5\n  nccopy -F none in.nc out.nc")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -171,8 +171,8 @@ impl<'a> Check<'a> {
             }
         }
         let bound = self.spec.map(|spec| spec.bound).or(stream.map(|s| s.inspection.options.bound));
-        let fill: Vec<u64> = original.fill.iter().map(|bytes| bits(bytes)).collect();
-        let specials = stream.map_or(fill, |s| s.inspection.specials.clone());
+        let fill = original.fill.as_deref().map(bits);
+        let specials = stream.map_or_else(|| fill.into_iter().collect(), |s| s.inspection.specials.clone());
         let (whole, copy, padding);
         let (original, copy, padding) = match &self.copy.chunk {
             None => (values, &chunk.bytes[..], &[][..]),
@@ -184,7 +184,7 @@ impl<'a> Check<'a> {
                 (&whole[..], &copy[..], &padding[..])
             }
         };
-        self.total.add(&Comparison::of(&Pair { element, original, copy, padding, specials: &specials, bound }));
+        self.total.add(&Comparison::of(&Pair { element, original, copy, padding, specials: &specials, fill, bound }));
         original.len()
     }
 
@@ -217,6 +217,9 @@ impl<'a> Check<'a> {
             let named = raw.iter().take(4).cloned().collect::<Vec<_>>().join(" ");
             let more = if raw.len() > 4 { " …" } else { "" };
             row.faults.push(format!("{} of {chunks} chunks were stored without the filter: {named}{more}", raw.len()));
+        }
+        if total.blurred > 0 {
+            row.notes.push(format!("{} values equal to the fill value were changed within the bound", total.blurred));
         }
         match total.used {
             Some(used) if !(used <= 1.0) => row.faults.push(format!("the bound is broken: error/bound {used:.6}")),
