@@ -102,13 +102,19 @@ impl Analysis {
         self.latents(step).iter().map(|q| 2 * u64::from(u32::BITS - q.unsigned_abs().leading_zeros())).sum()
     }
 
-    /// Mean square error of the latents, in lattice units.
+    /// Mean square error of the latents, in lattice units, over the blocks that count.
     fn mean_square(&self, step: u8) -> f64 {
+        let len = self.layout.block_len();
         let unit = f64::from(self.exponent).exp2();
         let width = f64::from(transform::step(step));
-        let error = |(&c, q): (&i32, i32)| (f64::from(c) * unit - f64::from(q) * width).powi(2);
-        let sum: f64 = self.coefficients.iter().zip(self.latents(step)).map(error).sum();
-        sum / self.coefficients.len().max(1) as f64
+        let latents = self.latents(step);
+        let blocks = self.coefficients.chunks_exact(len).zip(latents.chunks_exact(len)).zip(&self.skipped);
+        let counted = blocks.filter(|(_, skipped)| !**skipped).map(|(block, _)| block);
+        let error = |(&c, &q): (&i32, &i32)| (f64::from(c) * unit - f64::from(q) * width).powi(2);
+        let (sum, blocks) = counted.fold((0.0, 0usize), |(sum, blocks), (coefficients, latents)| {
+            (sum + coefficients.iter().zip(latents).map(error).sum::<f64>(), blocks + 1)
+        });
+        sum / (blocks * len).max(1) as f64
     }
 
     fn encode(&self, tile: &Tile, target: Target, settings: Settings, padding: &Padding, model: &Networks) -> Result<Coded> {
