@@ -1,6 +1,7 @@
 //! A bound resolved to numbers: the lattice on which a chunk is coded, and the check of decoded values in the stored type.
 
 use crate::error::{Result, corrupt};
+use crate::grid::Grid;
 use crate::lattice::LATTICE_LIMIT;
 use crate::mask::Survey;
 use crate::options::Bound;
@@ -50,6 +51,14 @@ impl Lattice {
             let fits = step.is_normal() && range.is_finite() && range / step < f64::from(LATTICE_LIMIT);
             fits.then_some(Lattice { domain, low, high, step, bin_bits })
         })
+    }
+
+    /// The lattice of packed integers: every ordinary value is one of its points, so a bin is one step.
+    fn on(grid: Grid) -> Option<Lattice> {
+        // The middle of the range must be a grid point.
+        let high = grid.low + grid.step * (grid.steps + grid.steps % 2.0);
+        let fits = grid.steps < f64::from(LATTICE_LIMIT) && grid.step.is_normal() && high.is_finite();
+        fits.then_some(Lattice { domain: Domain::Linear, low: grid.low, high, step: grid.step, bin_bits: 0 })
     }
 
     /// A lattice as a stream gives it, checked.
@@ -137,21 +146,24 @@ impl Target {
     }
 }
 
-/// Resolves a bound for a chunk.
+/// Resolves a bound for a chunk of values.
 ///
 /// Defined answers for what is not a proper bound: a bound of 0, and a relative bound on a constant, are
 /// lossless; so is one too tight for 2^28 steps over the range, or a range beyond f64. A bound wider than the range is kept as
 /// it is and costs next to nothing.
-pub fn resolve<V: Value>(bound: Bound, survey: &Survey) -> Resolved {
+pub fn resolve<V: Value>(bound: Bound, values: &[V], survey: &Survey) -> Resolved {
     let range = survey.high - survey.low;
     if survey.ordinary == 0 {
         // Nothing but special values: any lattice serves.
         let lattice = Lattice { domain: Domain::Linear, low: 0.0, high: 0.0, step: 1.0, bin_bits: 0 };
         return if bound == Bound::Lossless { Resolved::Lossless } else { Resolved::Lossy(lattice, Target::Absolute(0.0)) };
     }
-    let pointwise = |error: f64| match Lattice::new::<V>(Domain::Linear, survey.low, survey.high, error) {
-        Some(lattice) if error > 0.0 => Resolved::Lossy(lattice, Target::Absolute(error)),
-        _ => Resolved::Lossless,
+    let pointwise = |error: f64| {
+        let grid = Grid::find(values, survey, error).and_then(Lattice::on);
+        match grid.or_else(|| Lattice::new::<V>(Domain::Linear, survey.low, survey.high, error)) {
+            Some(lattice) if error > 0.0 => Resolved::Lossy(lattice, Target::Absolute(error)),
+            _ => Resolved::Lossless,
+        }
     };
     match bound {
         Bound::Lossless => Resolved::Lossless,
@@ -210,7 +222,7 @@ mod tests {
             let high = low + range;
             let survey = Survey { low: low.into(), high: high.into(), ordinary: 2, ..Survey::default() };
             let error = bound * f64::from(high - low);
-            if let Resolved::Lossy(lattice, target) = resolve::<f32>(Bound::Absolute(error), &survey) {
+            if let Resolved::Lossy(lattice, target) = resolve::<f32>(Bound::Absolute(error), &[], &survey) {
                 let x = (low + at * (high - low)).clamp(low, high);
                 let half = if lattice.bin_bits == 0 { 0 } else { 1 << (lattice.bin_bits - 1) };
                 let v = lattice.integers(&[x])[0];

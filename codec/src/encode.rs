@@ -67,7 +67,7 @@ impl Codec {
         let bound = header.options.bound;
         let values = values_of::<V>(native);
         let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)));
-        let (lattice, target) = match resolve::<V>(bound, &survey) {
+        let (lattice, target) = match resolve(bound, &values, &survey) {
             Resolved::Lossless => return self.encode_lossless(header, native),
             Resolved::Lossy(lattice, target) => (lattice, target),
         };

@@ -13,6 +13,7 @@ mod encode;
 pub mod entropy;
 mod error;
 mod field;
+mod grid;
 mod inspect;
 pub mod lattice;
 mod mask;
