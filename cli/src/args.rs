@@ -121,10 +121,14 @@ impl fmt::Display for Lines {
         let name = self.dataset.as_deref().unwrap_or("NAME");
         let tuple = self.tuple();
         writeln!(f, "{}  —  filter {ID}, cd_values: {shown}\n", self.options)?;
+        let everything = match self.dataset {
+            None => "the bound applies to coordinates too: name the variables with --dataset where there are any",
+            Some(_) => "",
+        };
         let mut section = |title: &str, body: &str, notes: &[&str]| {
             writeln!(f, "{title}")?;
             body.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
-            notes.iter().try_for_each(|note| writeln!(f, "  ! {note}"))?;
+            notes.iter().filter(|note| !note.is_empty()).try_for_each(|note| writeln!(f, "  ! {note}"))?;
             writeln!(f)
         };
         section(
@@ -132,6 +136,7 @@ impl fmt::Display for Lines {
             &self.h5repack(),
             &[
                 "decimal words only: UD=40044,0,1,0.001 stores 0",
+                everything,
                 "a missing plugin is no error to h5repack: it copies the data as they are and exits 0; check with caesar verify",
             ],
         )?;
@@ -140,6 +145,7 @@ impl fmt::Display for Lines {
             &self.nccopy(),
             &[
                 "the d makes the number a double; without it netCDF takes the bound for 0",
+                everything,
                 "several variables are \"t&u,40044,…\"; \"t|u,40044,…\" does nothing and exits 0",
             ],
         )?;

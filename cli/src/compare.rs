@@ -11,7 +11,7 @@ const SUM_ROUNDING: f64 = 1e-9;
 /// The rows of a box of a row-major array, as ranges of elements in increasing order. The box begins at `start`, has
 /// the extents `count` and ends where the array ends.
 fn rows(shape: &[usize], start: &[usize], count: &[usize]) -> Vec<Range<usize>> {
-    let mut rows = vec![0..1];
+    let mut rows = Vec::from([Range { start: 0, end: 1 }]);
     for axis in 0..shape.len() {
         let ends = start[axis]..(start[axis] + count[axis]).min(shape[axis]);
         let is_last = axis + 1 == shape.len();

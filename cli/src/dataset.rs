@@ -32,7 +32,7 @@ pub struct DataSet {
 }
 
 pub(crate) enum Source {
-    Hdf5(hdf5::Handle),
+    Hdf5(Box<hdf5::Handle>),
     Classic(classic::Handle),
     /// References and sequences of variable length, which mean something within their file only; text of classic netCDF.
     Opaque,

@@ -45,7 +45,7 @@ pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
         .with_chunk_cache_bytes(0);
     let file = Hdf5File::open_with_options(path, options)?;
     let mut sets = Vec::new();
-    walk(&file, &file.root_group()?, "", &mut HashSet::new(), &mut |name, dataset| {
+    walk(&file.root_group()?, "", &mut HashSet::new(), &mut |name, dataset| {
         sets.push(describe(&file, name, dataset, &tap)?);
         Ok(())
     })?;
@@ -59,7 +59,7 @@ fn decoder(reading: Reading, tap: Tap) -> FilterFn {
             let inspection = caesar_codec::inspect(bytes)?;
             let decoded = match reading {
                 Reading::Values => codec.decode(bytes)?.bytes,
-                Reading::Headers => vec![0; inspection.layout.byte_len()?],
+                Reading::Headers => vec![0; inspection.layout.byte_len()?.min(HDF5_MAX_CHUNK_BYTES)],
             };
             Ok((decoded, inspection))
         };
@@ -71,7 +71,6 @@ fn decoder(reading: Reading, tap: Tap) -> FilterFn {
 
 /// Visits every data set below a group once; a group that contains itself through a link ends the way.
 fn walk(
-    file: &Hdf5File,
     group: &Group,
     path: &str,
     seen: &mut HashSet<u64>,
@@ -85,7 +84,7 @@ fn walk(
         visit(format!("{path}{}", dataset.name()), dataset)?;
     }
     for child in groups {
-        walk(file, &child, &format!("{path}{}/", child.name()), seen, visit)?;
+        walk(&child, &format!("{path}{}/", child.name()), seen, visit)?;
     }
     Ok(())
 }
@@ -111,7 +110,7 @@ fn describe(file: &Hdf5File, name: String, dataset: Dataset, tap: &Tap) -> Resul
     let stored_fill = dataset.fill_value().and_then(|fill| fill.value.clone()).filter(|fill| fill.len() == element.size);
     let fill = stored_fill.map(|bytes| set.little_endian(bytes));
     let is_reference = matches!(dataset.dtype(), Datatype::Reference { .. } | Datatype::VarLen { .. }) && !is_text;
-    let source = if is_reference { Source::Opaque } else { Source::Hdf5(Handle { dataset, is_text, tap: tap.clone() }) };
+    let source = if is_reference { Source::Opaque } else { Source::Hdf5(Box::new(Handle { dataset, is_text, tap: tap.clone() })) };
     Ok(DataSet { fill, source, ..set })
 }
 
@@ -160,7 +159,7 @@ impl Handle {
     }
 
     /// Stored chunks, then those that were never written.
-    pub fn chunks(&self, layout: &Layout, shape: &[usize]) -> Result<impl Iterator<Item = Result<Chunk>>> {
+    pub fn chunks<'a>(&'a self, layout: &'a Layout, shape: &[usize]) -> Result<impl Iterator<Item = Result<Chunk>> + use<'a>> {
         let mut seen = HashSet::new();
         let mut stored = self.dataset.iter_chunks()?;
         let mut grid = Grid::new(&layout.shape, shape);
@@ -168,13 +167,18 @@ impl Handle {
         let fill = self.dataset.fill_value().and_then(|f| f.value.clone()).filter(|f| f.len() == layout.element.size);
         let fill = fill.unwrap_or_else(|| vec![0; layout.element.size]);
         Ok(std::iter::from_fn(move || {
-            if let Some(chunk) = stored.next() {
+            for chunk in stored.by_ref() {
                 let stream = self.tap.lock().expect("no thread panics while it holds the tap").take();
-                return Some(chunk.map_err(Into::into).map(|chunk| {
-                    let start: Vec<usize> = chunk.offsets().iter().map(|&n| n as usize).collect();
-                    seen.insert(start.clone());
-                    Chunk { start, bytes: chunk.bytes().to_vec(), filter_mask: chunk.filter_mask(), stream }
-                }));
+                let chunk = match chunk {
+                    Ok(chunk) => chunk,
+                    Err(error) => return Some(Err(error.into())),
+                };
+                let start: Vec<usize> = chunk.offsets().iter().map(|&n| n as usize).collect();
+                // A damaged index may name places outside, or one place twice.
+                let is_inside = start.iter().zip(&layout.shape).all(|(at, extent)| at < extent);
+                if is_inside && seen.insert(start.clone()) {
+                    return Some(Ok(Chunk { start, bytes: chunk.bytes().to_vec(), filter_mask: chunk.filter_mask(), stream }));
+                }
             }
             let start = grid.by_ref().find(|start| !seen.contains(start))?;
             Some(Ok(Chunk { start, bytes: fill.repeat(points), filter_mask: 0, stream: None }))

@@ -148,7 +148,7 @@ impl<'a> Check<'a> {
             let chunk = chunk?;
             progress.inc(self.add(original, &values, &chunk) as u64);
         }
-        self.report(row);
+        self.report(original, row);
         Ok(())
     }
 
@@ -188,9 +188,10 @@ impl<'a> Check<'a> {
         original.len()
     }
 
-    fn report(self, row: &mut Row) {
+    fn report(self, original: &DataSet, row: &mut Row) {
         let Check { copy, spec, place, total, asked, stored, bytes, chunks, raw } = self;
         let is_bounded = copy.layout.element.is_bounded();
+        let is_scale = copy.is_scale || original.is_scale;
         if is_bounded {
             row.max_error = Some(total.max_error);
             row.error_over_bound = total.used;
@@ -204,7 +205,7 @@ impl<'a> Check<'a> {
         row.ratio = (stored > 0).then(|| bytes as f64 / stored as f64);
 
         // A coordinate or a scalar is not worth a filter; h5repack and nccopy leave some of them plain.
-        let needs_filter = is_bounded && !copy.is_scale && !copy.layout.shape.is_empty() && copy.layout.len() != Ok(0);
+        let needs_filter = is_bounded && !is_scale && !copy.layout.shape.is_empty() && copy.layout.len() != Ok(0);
         match place {
             None if needs_filter => row.faults.push("carries no caesar filter".into()),
             Some(place) if place > 0 => row.notes.push(format!(
@@ -218,11 +219,14 @@ impl<'a> Check<'a> {
             let more = if raw.len() > 4 { " …" } else { "" };
             row.faults.push(format!("{} of {chunks} chunks were stored without the filter: {named}{more}", raw.len()));
         }
+        if is_scale && total.changed > 0 {
+            row.notes.push("a coordinate was changed within the bound: name the variables to compress".into());
+        }
         if total.blurred > 0 {
             row.notes.push(format!("{} values equal to the fill value were changed within the bound", total.blurred));
         }
         match total.used {
-            Some(used) if !(used <= 1.0) => row.faults.push(format!("the bound is broken: error/bound {used:.6}")),
+            Some(used) if used > 1.0 || used.is_nan() => row.faults.push(format!("the bound is broken: error/bound {used:.6}")),
             None if is_bounded && total.changed > 0 => row.faults.push("values differ, and no bound is known".into()),
             _ => {}
         }
