@@ -20,6 +20,8 @@ mod settings;
 mod store;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use settings::{Device, Library, Settings};
 pub use store::Store;

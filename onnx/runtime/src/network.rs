@@ -97,8 +97,11 @@ pub struct Accelerated {
 
 impl Accelerated {
     pub fn new(source: &Source, settings: &Settings) -> Result<Self> {
-        let engine = source.engine()?;
-        Ok(Accelerated { engine, accelerator: Mutex::new(choose(source, settings).map(Arc::new)) })
+        Ok(Self::with(source.engine()?, choose(source, settings)))
+    }
+
+    pub fn with(engine: Engine, accelerator: Option<Accelerator>) -> Self {
+        Accelerated { engine, accelerator: Mutex::new(accelerator.map(Arc::new)) }
     }
 
     /// What runs it.

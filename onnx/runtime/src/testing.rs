@@ -83,10 +83,6 @@ impl Builder {
         self.constant(tensor(data_type::FLOAT, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
     }
 
-    pub fn int64s(&mut self, values: &[i64]) -> String {
-        self.constant(tensor(data_type::INT64, &[values.len()], values.iter().flat_map(|v| v.to_le_bytes()).collect()))
-    }
-
     pub fn node(&mut self, op: &str, inputs: &[&str], attribute: Vec<Attribute>) -> String {
         let output = self.name();
         let input = inputs.iter().map(|s| s.to_string()).collect();
@@ -129,11 +125,6 @@ impl Builder {
     pub fn clip(&mut self, from: &str, low: f32, high: f32) -> String {
         let (low, high) = (self.floats(&[low], &[]), self.floats(&[high], &[]));
         self.node("Clip", &[from, &low, &high], vec![])
-    }
-
-    pub fn reshape(&mut self, from: &str, dims: &[i64]) -> String {
-        let dims = self.int64s(dims);
-        self.node("Reshape", &[from, &dims], vec![])
     }
 
     pub fn file(&self) -> Vec<u8> {
@@ -179,4 +170,113 @@ pub fn decoder() -> (Vec<u8>, Vec<crate::profile::OutputKind>) {
     let out = b.conv(&t, &spec(128, 64));
     b.output(&out, false);
     (b.file(), vec![crate::profile::OutputKind::Integer { scale_bits: 18 }])
+}
+
+/// Pseudo-random numbers for graphs that are a function of a seed.
+pub struct Lcg(pub u64);
+
+impl Lcg {
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((self.0 >> 33) % n as u64) as usize
+    }
+
+    pub fn conv(&mut self, in_channels: usize, in_bits: i32) -> ConvSpec {
+        let (out, kernel) = (1 + self.below(40), [1, 3][self.below(2)]);
+        let spread = 1 + self.below(4);
+        ConvSpec {
+            shape: [out, in_channels, kernel, kernel],
+            weights: (0..out * in_channels * kernel * kernel).map(|_| self.below(128) as i8 - 64).collect(),
+            bias: (0..out).map(|_| self.below(8001) as i32 - 4000).collect(),
+            in_bits,
+            bits: (0..out).map(|_| 9 + self.below(spread) as i32).collect(),
+            stride: 1,
+            pad: self.below(kernel.div_ceil(2) + 1).min(kernel / 2),
+        }
+    }
+}
+
+/// Codes in a random graph: name, scale as 2^-bits, zero point, channels.
+type Codes = (String, i32, u8, usize);
+
+/// A random graph of the profile with `layers` operators, its output kinds and its input channels.
+pub fn random_graph(seed: u64, layers: usize) -> (Vec<u8>, Vec<crate::profile::OutputKind>, usize) {
+    use crate::profile::OutputKind;
+    let (mut b, mut r) = (Builder::default(), Lcg(seed));
+    let channels = 1 + r.below(9);
+    let input = b.input(&[None, Some(channels), None, None]);
+    let mut pool: Vec<Codes> = vec![(input, 5, [0, 128][r.below(2)], channels)];
+    let real = |b: &mut Builder, c: &Codes| b.dequantize(&c.0, c.1, c.2);
+    for _ in 0..layers {
+        let from = pool[r.below(pool.len())].clone();
+        let (bits, zero) = (1 + r.below(3) as i32, [0, 128][r.below(2)]);
+        let x = real(&mut b, &from);
+        match r.below(5) {
+            0 => {
+                let other = pool[r.below(pool.len())].clone();
+                if other.3 == from.3 {
+                    let y = real(&mut b, &other);
+                    let sum = b.node("Add", &[&x, &y], vec![]);
+                    pool.push((b.quantize(&sum, bits, zero), bits, zero, from.3));
+                }
+            }
+            1 => {
+                let other = pool[r.below(pool.len())].clone();
+                let y = real(&mut b, &other);
+                let both = b.node("Concat", &[&x, &y], vec![int("axis", 1)]);
+                let alike = (from.1, from.2) == (other.1, other.2);
+                let (bits, zero) = if alike { (from.1, from.2) } else { (bits, zero) };
+                pool.push((b.quantize(&both, bits, zero), bits, zero, from.3 + other.3));
+            }
+            2 if from.3 % 4 == 0 => {
+                let mode = text("mode", ["DCR", "CRD"][r.below(2)]);
+                let up = b.node("DepthToSpace", &[&x], vec![int("blocksize", 2), mode]);
+                let up = b.quantize(&up, from.1, from.2);
+                // Sizes change: what came before no longer fits.
+                pool = vec![(up, from.1, from.2, from.3 / 4)];
+            }
+            _ => {
+                let mut spec = r.conv(from.3, from.1);
+                let same = spec.pad == spec.shape[2] / 2;
+                spec.stride = 1 + r.below(4) / 3;
+                let sum = b.conv(&x, &spec);
+                let sum = if r.below(3) == 0 { b.clip(&sum, -1.0, 30.0) } else { sum };
+                let codes = (b.quantize(&sum, bits, zero), bits, zero, spec.shape[0]);
+                if same && spec.stride == 1 {
+                    pool.push(codes);
+                } else {
+                    pool = vec![codes];
+                }
+            }
+        }
+    }
+    let last = pool.pop().expect("never empty");
+    let x = real(&mut b, &last);
+    let mut spec = r.conv(last.3, last.1);
+    spec.pad = spec.shape[2] / 2;
+    let linear = b.conv(&x, &spec);
+    b.output(&linear, false);
+    b.output(&last.0, true);
+    let unit = spec.in_bits + spec.bits.iter().max().expect("a channel");
+    (b.file(), vec![OutputKind::Integer { scale_bits: unit }, OutputKind::Codes], channels)
+}
+
+/// Codes of a shape.
+pub fn random_codes(seed: u64, shape: &[usize]) -> caesar_codec::network::Tensor<u8> {
+    let mut r = Lcg(seed);
+    let data = (0..shape.iter().product()).map(|_| r.below(256) as u8).collect();
+    caesar_codec::network::Tensor { shape: shape.to_vec(), data }
+}
+
+/// The library that tests of ONNX Runtime use; without one they have nothing to test and say so.
+pub fn runtime() -> Option<&'static crate::onnxruntime::Runtime> {
+    let named = std::env::var_os("CAESAR_ORT_LIB").filter(|p| p != "none");
+    let library = named.map_or(crate::settings::Library::Usual, |p| crate::settings::Library::At(p.into()));
+    match crate::onnxruntime::runtime(&library) {
+        Ok(runtime) => Some(runtime),
+        Err(why) => {
+            println!("SKIPPED the comparison with ONNX Runtime: {why}");
+            None
+        }
+    }
 }

@@ -1,0 +1,6 @@
+//! What must hold whatever the graph, the bytes and the machine.
+
+mod engine;
+mod network;
+mod profile;
+mod speed;
