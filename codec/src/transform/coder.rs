@@ -33,7 +33,7 @@ fn reach_len(reach: usize, block_len: usize) -> usize {
     if reach == 0 { 0 } else { (1 << (reach - 1)).min(block_len) }
 }
 
-/// Magnitudes of one coefficient in the neighbouring blocks; zero outside the image.
+/// The neighbours of a block that come before it; `None` outside the image and where a block is skipped.
 struct Near {
     west: Option<usize>,
     north: Option<usize>,
@@ -43,15 +43,18 @@ struct Near {
 }
 
 impl Near {
-    fn of(block: usize, count: [usize; 3]) -> Near {
+    fn of(block: usize, count: [usize; 3], skip: Option<&[bool]>) -> Near {
         let [_, rows, columns] = count;
         let (x, y, t) = (block % columns, block / columns % rows, block / (columns * rows));
-        let at = |exists: bool, distance: usize| exists.then(|| block - distance);
+        let at = |exists: bool, distance: usize| {
+            let neighbour = exists.then(|| block - distance);
+            neighbour.filter(|&b| skip.is_none_or(|skip| !skip[b]))
+        };
         Near {
             west: at(x > 0, 1),
             north: at(y > 0, columns),
             north_west: at(x > 0 && y > 0, columns + 1),
-            north_east: at(y > 0 && x + 1 < columns, columns.wrapping_sub(1)),
+            north_east: at(y > 0 && x + 1 < columns, columns - 1),
             before: at(t > 0, columns * rows),
         }
     }
@@ -87,67 +90,74 @@ pub fn code_blocks<C: BitCoder>(
             if s < OWN { s } else { OWN + (t.min(3) * 5 + y) * 5 + x }
         })
         .collect();
-    let mut reaches = CodeModel::<2>::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 3], 1, 1);
+    let mut reaches = CodeModel::<2>::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1);
     let mut reach_of = vec![0u8; layout.blocks()];
-    let mut codes =
-        CodeModel::<4>::new([LEVELS * LEVELS, FREQUENCIES * LEVELS, FINE * 8, SCALES * LEVELS], 9, 1);
+    let mut codes = CodeModel::<4>::new([LEVELS * LEVELS, FREQUENCIES * LEVELS, FINE * 8, SCALES * LEVELS], 9, 1);
     // Magnitudes as coded: the lowest coefficient counts less its expectation.
     let mut magnitudes = vec![0u16; q.len()];
+    let nothing = vec![0u16; len];
+    // Of this block, by scanning position: magnitudes, and the largest of the next lower ones; at `len` for none.
+    let mut own = vec![0u32; len + 1];
+    let mut lower = vec![0u32; len + 1];
 
     for block in 0..layout.blocks() {
         if skip.is_some_and(|s| s[block]) {
             continue;
         }
-        let near = Near::of(block, layout.count);
+        let near = Near::of(block, layout.count, skip);
         let start = block * len;
         let expected = expected_mean(|b| q[b * len], &near);
-        q[start] = q[start].wrapping_sub(expected);
+        let q = &mut q[start..start + len];
+        q[0] = q[0].wrapping_sub(expected);
 
         let reached = |b: Option<usize>| b.map_or(REACHES, |b| usize::from(reach_of[b]));
         let (west, north, before) = (reached(near.west), reached(near.north), reached(near.before));
         let context = Context {
-            tables: [west * (REACHES + 1) + north, before * 3 + usize::from(near.before.is_some())],
+            tables: [west * (REACHES + 1) + north, before * 2 + usize::from(near.before.is_some())],
             set: 0,
             shift: 0,
             sign: 0,
         };
-        let reach = reaches.code(coder, reach(&q[start..start + len]) as i32, &context);
+        let reach = reaches.code(coder, reach(q) as i32, &context);
         let reach = (reach.unsigned_abs() as usize).min(REACHES - 1);
         reach_of[block] = reach as u8;
-
         if reach == 0 {
-            q[start] = 0;
+            q[0] = 0;
         }
+
+        let (done, current) = magnitudes.split_at_mut(start);
+        let of = |b: Option<usize>| b.map_or(&nothing[..], |b| &done[b * len..(b + 1) * len]);
+        let (west, north, before) = (of(near.west), of(near.north), of(near.before));
+        let (north_west, north_east) = (of(near.north_west), of(near.north_east));
         for s in 0..reach_len(reach, len) {
-            let at = |b: Option<usize>| b.map_or(0, |b| u32::from(magnitudes[b * len + s]));
-            let beside = 2 * (at(near.west) + at(near.north)) + at(near.north_west) + at(near.north_east);
-            let beside = beside + 2 * at(near.before);
-            let below: u32 = layout.lower[s]
-                .iter()
-                .filter(|&&lower| lower != s)
-                .map(|&lower| {
-                    let second = layout.lower[lower].iter().map(|&l| u32::from(magnitudes[start + l])).max();
-                    2 * u32::from(magnitudes[start + lower]) + second.unwrap_or(0)
-                })
-                .sum();
-            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
+            let beside = 2 * (u32::from(west[s]) + u32::from(north[s]) + u32::from(before[s]))
+                + u32::from(north_west[s])
+                + u32::from(north_east[s]);
+            let [t, y, x] = layout.lower[s];
+            let below = 2 * (own[t] + own[y] + own[x]) + lower[t] + lower[y] + lower[x];
             let both = 2 * beside + below;
-            let scale = scales.map_or((s + 1).ilog2() as usize * 4 + reach / 4, |scale| usize::from(scale(block, s) / 4));
+            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
+            let scale = match scales {
+                Some(scale) => usize::from(scale(block, s) / 4).min(SCALES - 1),
+                None => (s + 1).ilog2() as usize * 4 + reach / 4,
+            };
             let context = Context {
                 tables: [
                     beside_level * LEVELS + below_level,
                     frequency[s] * LEVELS + beside_level,
-                    log_class(both).min(FINE - 1) * 8 + (reach * 8 / REACHES),
-                    scale.min(SCALES - 1) * LEVELS + below_level,
+                    log_class(both).min(FINE - 1) * 8 + reach * 8 / REACHES,
+                    scale * LEVELS + below_level,
                 ],
                 set: (s + 1).ilog2().min(8) as usize,
                 shift: (both / 16).checked_ilog2().unwrap_or(0).min(20),
                 sign: 0,
             };
-            let code = codes.code(coder, q[start + s], &context);
-            q[start + s] = code;
-            magnitudes[start + s] = code.unsigned_abs().min(u32::from(u16::MAX)) as u16;
+            q[s] = codes.code(coder, q[s], &context);
+            let magnitude = q[s].unsigned_abs().min(u16::MAX.into());
+            lower[s] = own[t].max(own[y]).max(own[x]);
+            own[s] = magnitude;
+            current[s] = magnitude as u16;
         }
-        q[start] = q[start].wrapping_add(expected);
+        q[0] = q[0].wrapping_add(expected);
     }
 }

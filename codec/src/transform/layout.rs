@@ -13,8 +13,8 @@ pub struct Layout {
     pub count: [usize; 3],
     /// Position in scanning order -> place in a row-major block `[t][y][x]`.
     pub scan: Vec<usize>,
-    /// For each scanning position, those of the next lower frequency in time, rows and columns; itself where
-    /// there is none.
+    /// For each scanning position, those of the next lower frequency in time, rows and columns; a block's length
+    /// where there is none.
     pub lower: Vec<[usize; 3]>,
 }
 
@@ -36,7 +36,7 @@ impl Layout {
         }
         let lower = scan.iter().map(|&place| {
             let [t, y, x] = frequency(place);
-            let at = |exists: bool, distance: usize| position[if exists { place - distance } else { place }];
+            let at = |exists: bool, distance: usize| if exists { position[place - distance] } else { position.len() };
             [at(t > 0, side * side), at(y > 0, side), at(x > 0, 1)]
         });
         let lower = lower.collect();
@@ -65,8 +65,7 @@ impl Layout {
         [place / (n * n), place / n % n, place % n].map(|f| (usize::BITS - f.leading_zeros()) as usize)
     }
 
-    /// Calls `row(block, place, image)` for each run of `side` points: the block it belongs to, its place in
-    /// the row-major block and its offset in the image.
+    /// Each run of `side` points of a block: its place in the row-major block and its offset in the image.
     pub(super) fn rows(&self, block: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let [_, rows, columns] = self.image();
         let x = block % self.count[2];
