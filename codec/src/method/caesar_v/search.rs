@@ -22,27 +22,33 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
         (Target::MeanSquare(_), Effort::Balanced) => &[0, 1],
         (_, Effort::Best) => &[-4, -2, -1, 0, 1, 2, 4],
     };
-    let mut best: Option<(Settings, Coded)> = None;
-    let mut attempt = |settings: Settings| -> Result<Settings> {
-        let coded = analysis.encode(tile, target, settings, &padding, model)?;
-        if best.as_ref().is_none_or(|(_, b)| coded.bytes.len() < b.bytes.len()) {
-            best = Some((settings, coded));
-        }
-        Ok(best.as_ref().expect("at least this one").0)
-    };
-    let first = Settings { wide: analysis.wide, hyper: false, sharpen: true, step: reference, mean: analysis.mean };
-    let mut chosen = first;
+    let base = Settings { wide: analysis.wide, hyper: false, sharpen: true, step: reference, mean: analysis.mean };
+    let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
+    let closed = |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
+
+    let mut best: Option<(Coded, Candidate)> = None;
     for offset in steps {
         let step = (i16::from(reference) + offset).clamp(0, LAST_STEP.into()) as u8;
-        chosen = attempt(Settings { step, ..first })?;
+        let next = closed(open(Settings { step, ..base })?)?;
+        best = Some(match best {
+            Some(best) => smaller(best, next),
+            None => next,
+        });
     }
+    let mut best = best.expect("there is always a step");
     if effort != Effort::Fast {
-        chosen = attempt(Settings { hyper: true, ..chosen })?;
+        let hyper = Candidate { settings: Settings { hyper: true, ..best.1.settings }, ..best.1.clone() };
+        best = smaller(best, closed(hyper)?);
     }
     if effort == Effort::Best {
-        attempt(Settings { sharpen: false, ..chosen })?;
+        let plain = open(Settings { sharpen: false, ..best.1.settings })?;
+        best = smaller(best, closed(plain)?);
     }
-    Ok(best.expect("at least one attempt").1)
+    Ok(best.0)
+}
+
+fn smaller(a: (Coded, Candidate), b: (Coded, Candidate)) -> (Coded, Candidate) {
+    if b.0.bytes.len() < a.0.bytes.len() { b } else { a }
 }
 
 /// The step to start from.
@@ -116,18 +122,33 @@ impl Analysis {
         });
         sum / (blocks * len).max(1) as f64
     }
+}
 
-    fn encode(&self, tile: &Tile, target: Target, settings: Settings, padding: &Padding, model: &Networks) -> Result<Coded> {
-        let mut latents = self.latents(settings.step);
-        let mut hyper = match settings.hyper {
-            true => Some(hyper::analyse(&latents, &self.layout, model)?),
+/// Settings and what they make of a tile; whether a hyperprior helps to code the latents is open.
+#[derive(Clone)]
+struct Candidate {
+    settings: Settings,
+    latents: Vec<i32>,
+    prediction: Vec<i32>,
+}
+
+impl Candidate {
+    fn new(settings: Settings, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
+        let latents = analysis.latents(settings.step);
+        let prediction = predict(&latents, &analysis.layout, &settings, padding, model)?;
+        Ok(Candidate { settings, latents, prediction })
+    }
+
+    fn encode(&self, tile: &Tile, target: Target, analysis: &Analysis, model: &Networks) -> Result<Coded> {
+        let mut latents = self.latents.clone();
+        let mut hyper = match self.settings.hyper {
+            true => Some(hyper::analyse(&latents, &analysis.layout, model)?),
             false => None,
         };
         let mut coder = Encoder::new();
-        settings.code(&mut coder)?;
-        latents::code(&mut coder, &mut latents, hyper.as_deref_mut(), &self.layout, &self.skipped, model)?;
-        let prediction = predict(&latents, &self.layout, &settings, padding, model)?;
-        let decoded = residual::encode(&mut coder, tile, prediction, target)?;
+        self.settings.code(&mut coder)?;
+        latents::code(&mut coder, &mut latents, hyper.as_deref_mut(), &analysis.layout, &analysis.skipped, model)?;
+        let decoded = residual::encode(&mut coder, tile, self.prediction.clone(), target)?;
         Ok(Coded { bytes: coder.finish(), decoded })
     }
 }
