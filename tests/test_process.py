@@ -141,3 +141,14 @@ def test_a_forked_child_reads_and_writes(tmp_path):
         write(tmp_path / "b.h5", data, words("abs", 1e-3))
         os._exit(0 if read(tmp_path / "a.h5").tobytes() == expected == read(tmp_path / "b.h5").tobytes() else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_beside_hdf5plugin(tmp_path):
+    """Its filters export functions under HDF5's own names, which must not be taken for HDF5's."""
+    hdf5plugin = pytest.importorskip("hdf5plugin")
+    data = smooth((30, 40))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("theirs", data=data, chunks=(30, 40), **hdf5plugin.Zstd())
+    write(tmp_path / "a.h5", data, words("abs", 1e-3))
+    assert_within(data, read(tmp_path / "a.h5"), "abs", 1e-3)
+    assert_within(data, read(tmp_path / "a.h5", "theirs"), "lossless")

@@ -13,7 +13,7 @@ pub fn run(sh: &Shell) -> Result<()> {
     build::all(sh)?;
     let models = setup::python(sh, "models", &["numpy", "onnx", "onnxruntime", "pytest"])?;
     let hdf5_1 = setup::python(sh, "hdf5-1.14", &["h5py==3.14.0", "numpy", "pytest"])?;
-    let hdf5_2 = setup::python(sh, "hdf5-2", &["h5py==3.16.0", "hdf5plugin", "netCDF4", "numpy", "pytest"])?;
+    let hdf5_2 = setup::python(sh, "hdf5-2", &["h5py==3.16.0", "h5netcdf", "hdf5plugin", "netCDF4", "numpy", "pytest", "xarray"])?;
 
     let _runtime = sh.push_env("CAESAR_ORT_LIB", setup::onnx_runtime(sh, &models)?);
     step("Rust tests, fuzzing among them", || {
