@@ -16,7 +16,6 @@ pub struct Manifest {
     /// Of this file's format.
     pub version: u32,
     pub licence: String,
-    #[serde(default)]
     pub graphs: BTreeMap<String, GraphFile>,
     #[serde(default)]
     pub tables: BTreeMap<String, Vec<i64>>,
@@ -51,8 +50,8 @@ impl Manifest {
         if manifest.version != 1 {
             return Err(refuse(format!("version {}; this program knows version 1", manifest.version)));
         }
-        if manifest.graphs.len() > MAX_GRAPHS {
-            return Err(refuse(format!("{} graphs; {MAX_GRAPHS} are allowed", manifest.graphs.len())));
+        if !(1..=MAX_GRAPHS).contains(&manifest.graphs.len()) {
+            return Err(refuse(format!("{} graphs; 1 to {MAX_GRAPHS} are allowed", manifest.graphs.len())));
         }
         let files = manifest.graphs.values().flat_map(|g| [&g.file, &g.known]);
         if let Some(file) = files.into_iter().find(|f| !stays_inside(f)) {

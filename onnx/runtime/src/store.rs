@@ -27,7 +27,7 @@ impl Store {
 
     /// Every model with a readable manifest, in the order of preference: `CAESAR_MODEL_PATH` as it is given, folders of one
     /// directory and the compiled-in models by name, the last first (names end with a date or a number).
-    pub fn models(&self) -> &[Arc<LoadedModel>] {
+    pub(crate) fn models(&self) -> &[Arc<LoadedModel>] {
         self.models.get_or_init(|| {
             let folders = self.settings.model_path.iter().flat_map(|directory| folders(directory)).map(Origin::Folder);
             let built_in = BUILT_IN.iter().rev().map(|&(_, files)| Origin::BuiltIn(files));

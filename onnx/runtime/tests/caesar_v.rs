@@ -1,0 +1,102 @@
+//! CAESAR-V with the models that are compiled in: bytes to bytes, on every engine that is here.
+
+use caesar_codec::network::Models;
+use caesar_codec::{Codec, Element, Layout, MethodChoice, Options, inspect};
+use caesar_onnx::{Device, Library, Settings, Store};
+use std::sync::Arc;
+
+fn codec(library: Library) -> Codec {
+    Codec::new(Arc::new(Store::new(Settings { device: Device::Cpu, library, model_path: Vec::new() })))
+}
+
+/// Vortices that drift and a little noise.
+fn field(shape: &[usize]) -> (Layout, Vec<f32>) {
+    let layout = Layout::new(Element::F32, shape);
+    let &[.., rows, columns] = shape else { panic!("a plane at least") };
+    let mut state = 1u32;
+    let points = layout.len().unwrap();
+    let value = |i: usize| {
+        let (t, y, x) = (i / (rows * columns), i / columns % rows, i % columns);
+        let (t, y, x) = (t as f32, y as f32, x as f32);
+        state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+        let noise = (state >> 16) as f32 / 65536.0 - 0.5;
+        250.0 + 20.0 * ((x + t) / 17.0).sin() * ((y - 0.5 * t) / 23.0).cos() + (x * y / 900.0).sin() * 4.0 + noise * 0.2
+    };
+    (layout, (0..points).map(value).collect())
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn values(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+#[test]
+fn there_is_a_model_for_stacks_and_for_planes() {
+    let store = Store::new(Settings { device: Device::Cpu, library: Library::None, model_path: Vec::new() });
+    for role in [caesar_codec::method::caesar_v::ROLE_STACK, caesar_codec::method::caesar_v::ROLE_PLANE] {
+        assert!(store.preferred(role).is_some(), "{role}");
+    }
+}
+
+#[test]
+fn bounds_hold() {
+    let codec = codec(Library::None);
+    for shape in [&[8, 64, 64][..], &[11, 70, 99], &[2, 5, 40, 50], &[130, 77], &[1, 1], &[700]] {
+        let (layout, field) = if shape.len() == 1 {
+            let (_, field) = field(&[1, shape[0]]);
+            (Layout::new(Element::F32, shape), field)
+        } else {
+            field(shape)
+        };
+        let (low, high) = field.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+        let range = f64::from(high - low);
+        for bound in ["rel=1e-2", "rel=1e-4", "nrmse=1e-2", "nrmse=1e-3"] {
+            let options: Options = format!("{bound},method=caesar-v").parse().unwrap();
+            let stream = codec.encode(&layout, &bytes(&field), &options).unwrap();
+            let decoded = values(&codec.decode(&stream).unwrap().bytes);
+            let errors = || field.iter().zip(&decoded).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
+            let limit = options.bound.value() * range;
+            if bound.starts_with("rel") {
+                assert!(errors().all(|e| e <= limit), "{shape:?} {bound}");
+            } else {
+                let square = errors().map(|e| e * e).sum::<f64>() / field.len() as f64;
+                assert!(square.sqrt() <= limit, "{shape:?} {bound}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_engine_and_number_of_threads_gives_the_same_bytes() {
+    let (layout, field) = field(&[16, 140, 150]);
+    for bound in ["rel=1e-2", "nrmse=5e-3,effort=best"] {
+        let options: Options = format!("{bound},method=caesar-v").parse().unwrap();
+        let streams: Vec<Vec<u8>> = [Library::None, Library::Usual]
+            .into_iter()
+            .flat_map(|library| [1, 2].map(|threads| codec(library.clone()).threads(threads)))
+            .map(|codec| codec.encode(&layout, &bytes(&field), &options).unwrap())
+            .collect();
+        assert!(streams.iter().all(|s| *s == streams[0]));
+        let decoded: Vec<Vec<u8>> = [Library::None, Library::Usual]
+            .into_iter()
+            .flat_map(|library| [1, 2].map(|threads| codec(library.clone()).threads(threads)))
+            .map(|codec| codec.decode(&streams[0]).unwrap().bytes)
+            .collect();
+        assert!(decoded.iter().all(|d| *d == decoded[0]));
+        let inspection = inspect(&streams[0]).unwrap();
+        assert!(inspection.tiles.iter().all(|t| t.method == MethodChoice::CaesarV && t.model.is_some()));
+    }
+}
+
+#[test]
+fn without_its_model_a_stream_names_the_model() {
+    let (layout, field) = field(&[8, 64, 64]);
+    let options: Options = "rel=1e-2,method=caesar-v".parse().unwrap();
+    let stream = codec(Library::None).encode(&layout, &bytes(&field), &options).unwrap();
+    let model = inspect(&stream).unwrap().tiles[0].model.unwrap();
+    let refused = Codec::classical().decode(&stream).unwrap_err().to_string();
+    assert!(refused.contains(&model.to_string()) && refused.contains("CAESAR_MODEL_PATH"), "{refused}");
+}
