@@ -20,6 +20,7 @@ mod mask;
 pub mod method;
 pub mod network;
 mod options;
+mod palette;
 pub mod residual;
 mod stream;
 mod tiles;

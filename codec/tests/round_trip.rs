@@ -69,14 +69,16 @@ fn values(len: usize) -> impl Strategy<Value = Vec<f64>> {
     let odd = prop::sample::select(vec![
         f64::NAN, f64::from_bits(0xfff8_0000_dead_0000), f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0, 9.969209968386869e36, 1e20, -1e30, 1e-40, -1e-310, 3e38, -3e38,
     ]);
-    (prop::num::f64::NORMAL.prop_map(|s| s.abs().log2().clamp(-60.0, 60.0).exp2()), -1e3f64..1e3, 0f64..1.0, prop::collection::vec((0..len.max(1), odd), 0..6), any::<u64>()).prop_map(
-        move |(scale, offset, noise, odds, seed)| {
+    (prop::num::f64::NORMAL.prop_map(|s| s.abs().log2().clamp(-60.0, 60.0).exp2()), -1e3f64..1e3, 0f64..1.0, prop::collection::vec((0..len.max(1), odd), 0..6), any::<u64>(), 0u32..4).prop_map(
+        move |(scale, offset, noise, odds, seed, packed)| {
             let mut state = seed | 1;
             let mut x: Vec<f64> = (0..len)
                 .map(|i| {
                     state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                     let random = (state >> 33) as f64 / (1u64 << 31) as f64 - 0.5;
-                    scale * (offset + (i as f64 * 0.07).sin() + (i as f64 * 0.011).cos() * 3.0 + noise * random)
+                    let x = (i as f64 * 0.07).sin() + (i as f64 * 0.011).cos() * 3.0 + noise * random;
+                    // Some data were packed as integers once, or hold few values.
+                    scale * (offset + if packed == 0 { (x * 3.0).round() / 3.0 } else { x })
                 })
                 .collect();
             for (at, value) in odds {

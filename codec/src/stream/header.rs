@@ -1,11 +1,13 @@
 //! The header: everything a decoder must know before the first tile (`docs/format.md`, "Header").
 
-use super::bytes::{Reader, put_varint};
+use super::bytes::{Reader, put_section, put_varint};
 use crate::bound::{Domain, Lattice};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Element, Kind, Layout};
+use crate::method::lossless;
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
+use crate::palette::MAX_COLOURS;
 use crate::tiles::Plan;
 
 pub const MAGIC: [u8; 4] = *b"CAES";
@@ -59,13 +61,19 @@ impl Header {
         self.plan.tile.iter().for_each(|&n| put_varint(out, n as u64));
         out.push(u8::from(self.lattice.is_some()) | u8::from(!self.models.is_empty()) << 1);
         if let Some(lattice) = &self.lattice {
-            out.push(lattice.bin_bits as u8 | u8::from(lattice.domain == Domain::Logarithmic) << 7);
+            let domain = DOMAINS.iter().position(|d| *d == lattice.domain).expect("every domain stands in the table") as u8;
+            out.push(lattice.bin_bits as u8 | domain << 4);
             for number in [lattice.low, lattice.high, lattice.step] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
             out.push(self.specials.len() as u8);
             for bits in &self.specials {
                 out.extend_from_slice(&bits.to_le_bytes()[..size]);
+            }
+            if lattice.domain == Domain::Ranks {
+                put_varint(out, lattice.palette.len() as u64);
+                let bytes: Vec<u8> = lattice.palette.iter().flat_map(|bits| bits.to_le_bytes()[..size].to_vec()).collect();
+                put_section(out, &lossless::encode(&bytes, self.layout.element, effort));
             }
         }
         if !self.models.is_empty() {
@@ -127,8 +135,11 @@ impl Header {
                 return corrupt("a bound on elements that are not floats");
             }
             let code = reader.u8()?;
-            let domain = if code >> 7 == 0 { Domain::Linear } else { Domain::Logarithmic };
-            lattice = Some(Lattice::stored(domain, u32::from(code & 0x7f), reader.f64()?, reader.f64()?, reader.f64()?)?);
+            let Some(&domain) = DOMAINS.get(usize::from(code >> 4)) else {
+                return corrupt("unknown kind of lattice");
+            };
+            let bin_bits = u32::from(code & 15);
+            let mut found = Lattice { domain, bin_bits, low: reader.f64()?, high: reader.f64()?, step: reader.f64()?, palette: Vec::new() };
             let count = usize::from(reader.u8()?);
             if count > MAX_SPECIALS {
                 return corrupt("too many special values");
@@ -138,6 +149,19 @@ impl Header {
                 bits[..element.size].copy_from_slice(reader.take(element.size)?);
                 specials.push(u64::from_le_bytes(bits));
             }
+            if domain == Domain::Ranks {
+                let count = reader.length()?;
+                if count > MAX_COLOURS {
+                    return corrupt("too many values in a palette");
+                }
+                let bytes = lossless::decode(reader.section()?, element, count * element.size)?;
+                let bits = |value: &[u8]| value.iter().rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
+                found.palette = bytes.chunks_exact(element.size).map(bits).collect();
+            }
+            if !found.is_sound() {
+                return corrupt("an impossible lattice");
+            }
+            lattice = Some(found);
         }
         if flags & 2 != 0 {
             for _ in 0..reader.u8()? {
@@ -149,3 +173,4 @@ impl Header {
 }
 
 const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];
+const DOMAINS: [Domain; 3] = [Domain::Linear, Domain::Logarithmic, Domain::Ranks];
