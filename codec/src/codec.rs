@@ -25,6 +25,7 @@ pub struct Codec {
     pub(crate) models: Arc<dyn Models>,
     pub(crate) threads: usize,
     pub(crate) limits: Limits,
+    pub(crate) fills: Vec<u64>,
 }
 
 /// A decoded array: its layout, and its bytes in the layout's byte order.
@@ -37,7 +38,7 @@ pub struct Decoded {
 impl Codec {
     /// A codec on one thread that finds its networks in `models`.
     pub fn new(models: Arc<dyn Models>) -> Self {
-        Codec { models, threads: 1, limits: Limits::default() }
+        Codec { models, threads: 1, limits: Limits::default(), fills: Vec::new() }
     }
 
     /// A codec without networks: everything but the learned methods.
@@ -52,6 +53,12 @@ impl Codec {
 
     pub fn limits(self, limits: Limits) -> Self {
         Codec { limits, ..self }
+    }
+
+    /// Values that the host declares as fills, as bit patterns of the element's type: they are kept exactly wherever
+    /// they occur. Others are found without help (`docs/format.md`, "specials").
+    pub fn fills(self, fills: impl Into<Vec<u64>>) -> Self {
+        Codec { fills: fills.into(), ..self }
     }
 
     /// The results of `work` for 0..count, made side by side, in order.
@@ -76,18 +83,23 @@ impl Codec {
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 let (sender, next, work) = (sender.clone(), &next, &work);
-                scope.spawn(move || {
+                let tiles = move || {
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         if i >= count || sender.send((i, work(i))).is_err() {
                             return;
                         }
                     }
-                });
+                };
+                // A machine that gives no more threads (process limits of a batch system) does with those it gave.
+                if std::thread::Builder::new().spawn_scoped(scope, tiles).is_err() {
+                    break;
+                }
             }
             drop(sender);
             receiver.into_iter().for_each(|(i, result)| sink(i, result));
         });
+        (next.into_inner()..count).for_each(|i| sink(i, work(i)));
     }
 }
 

@@ -66,7 +66,7 @@ impl Codec {
     fn encode_bounded<V: Value>(&self, mut header: Header, native: &[u8]) -> Vec<u8> {
         let bound = header.options.bound;
         let values = values_of::<V>(native);
-        let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)));
+        let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)), &self.fills);
         let (lattice, target) = match resolve(bound, &values, &survey) {
             Resolved::Lossless => return self.encode_lossless(header, native),
             Resolved::Lossy(lattice, target) => (lattice, target),

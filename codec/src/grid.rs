@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn find(values: &[f32], coarsest_useful: f64) -> Option<Grid> {
-        Grid::find(values, &Survey::of(values, values.len(), false), coarsest_useful)
+        Grid::find(values, &Survey::of(values, values.len(), false, &[]), coarsest_useful)
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::collections::HashMap;
 
 /// Anything this large is a fill value, whoever wrote it (the convention of the climate archives).
 const HUGE: f64 = 1e35;
-/// Values that are fills wherever they are the largest or smallest of a chunk and repeated.
-const KNOWN_FILLS: [f64; 4] = [9.969209968386869e36, 1e20, 1e30, 1e15];
+/// Magnitudes that are fills wherever they are the largest or smallest value of a chunk and far from all others.
+const KNOWN_FILLS: [f64; 12] =
+    [9.969209968386869e36, 1e20, 1e30, 1e34, 1e15, 999.0, 9999.0, 99999.0, 999999.0, 32767.0, 32768.0, 65535.0];
 /// Points looked at to find values that repeat.
 const SAMPLE: usize = 4096;
 
@@ -37,9 +38,14 @@ pub struct Survey {
 
 impl Survey {
     /// Finds the special values of a chunk and the range of the others. `columns` is the last extent.
-    /// With `zeros`, both zeros are special too (a bound relative to each value).
-    pub fn of<V: Value>(values: &[V], columns: usize, zeros: bool) -> Survey {
+    /// With `zeros`, both zeros are special too (a bound relative to each value). `declared` are bit patterns that the host calls fill values.
+    pub fn of<V: Value>(values: &[V], columns: usize, zeros: bool, declared: &[u64]) -> Survey {
         let mut survey = Survey { total: values.len(), ..Survey::default() };
+        for &fill in declared {
+            if values.iter().any(|v| v.bits() == fill) {
+                survey.add(fill);
+            }
+        }
         survey.measure(values);
         let negative_zero = V::from_f64(-0.0).bits();
         let is_odd = |v: V| !(v.to_f64().abs() < HUGE) || v.bits() == negative_zero || (zeros && v.to_f64() == 0.0);
@@ -119,7 +125,8 @@ impl Survey {
             let v = V::from_f64(x);
             let known = KNOWN_FILLS.iter().any(|&f| V::from_f64(f).to_f64() == x.abs());
             let often = count >= (values.len() / 1024).max(4);
-            (count < self.ordinary && ((known && gap > rest) || (often && gap > 8.0 * rest && rest > 0.0))).then_some(v)
+            let alien = rest > 0.0 && (gap > 1e5 * rest || (often && gap > 8.0 * rest));
+            (count < self.ordinary && ((known && gap > rest) || alien)).then_some(v)
         };
         fill(self.high, highs, self.high - next_high, next_high - self.low)
             .or_else(|| fill(self.low, lows, next_low - self.low, self.high - next_low))
@@ -311,17 +318,29 @@ mod tests {
     fn fills_are_found() {
         for land in [f32::NAN, 9.96921e36, 1e20, -1e30, -9999.0, 1e15, f32::INFINITY, 0.0, -0.0] {
             let values = ocean(120, 180, land);
-            let survey = Survey::of(&values, 180, false);
+            let survey = Survey::of(&values, 180, false, &[]);
             assert_eq!(survey.specials, [land.bits()], "{land}");
             assert!(survey.low > -50.0 && survey.high < 50.0);
         }
     }
 
     #[test]
+    fn single_fills_are_found() {
+        for fill in [-1e34f32, -999.0, 1e12] {
+            let mut values = ocean(120, 180, 16.0);
+            values[777] = fill;
+            assert_eq!(Survey::of(&values, 180, false, &[]).specials[0], fill.bits(), "{fill}");
+        }
+        let mut values = ocean(120, 180, 16.0);
+        values[777] = -5.0;
+        assert_eq!(Survey::of(&values, 180, false, &[(-5f32).bits()]).specials[0], (-5f32).bits(), "what the host declares is special");
+    }
+
+    #[test]
     fn rain_is_not_masked() {
         // Zero over half of the field, but rain sets in softly.
         let rain: Vec<f32> = (0..200 * 200).map(|i| ((i % 200) as f32 * 0.1).sin().max(0.0)).collect();
-        assert!(Survey::of(&rain, 200, false).specials.is_empty());
+        assert!(Survey::of(&rain, 200, false, &[]).specials.is_empty());
     }
 
     #[test]

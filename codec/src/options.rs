@@ -237,6 +237,7 @@ impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.bound {
             Bound::Lossless => f.write_str("lossless")?,
+            Bound::Psnr(decibel) => write!(f, "psnr={decibel}")?,
             bound => write!(f, "{}={:e}", bound.mode_name(), bound.value())?,
         }
         if self.method != MethodChoice::Auto {
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn text_goes_both_ways() {
-        for text in ["lossless", "abs=1e-3", "rel=2.5e-4,method=caesar-v", "psnr=8e1,effort=best", "pw_rel=1e-2,method=lossless,effort=fast"] {
+        for text in ["lossless", "abs=1e-3", "rel=2.5e-4,method=caesar-v", "psnr=80,effort=best", "pw_rel=1e-2,method=lossless,effort=fast"] {
             let options: Options = text.parse().unwrap();
             assert_eq!(options.to_string(), text);
             assert_eq!(Options::from_cd_values(&options.to_cd_values()).unwrap(), options);

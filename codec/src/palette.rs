@@ -89,6 +89,6 @@ mod tests {
     #[test]
     fn a_continuum_has_no_palette() {
         let values: Vec<f32> = (0..100_000).map(|i| (i as f32 * 0.001).sin()).collect();
-        assert_eq!(find(&values, &Survey::of(&values, 1000, false), 1e9), None);
+        assert_eq!(find(&values, &Survey::of(&values, 1000, false, &[]), 1e9), None);
     }
 }
