@@ -105,6 +105,7 @@ impl Accelerated {
     }
 
     /// What runs it.
+    #[cfg(test)]
     pub fn provider(&self) -> Option<Provider> {
         self.current().map(|a| a.provider)
     }

@@ -1,6 +1,7 @@
 //! Tensors inside the engine: row-major as ONNX sees them, or images with their channels innermost.
 
 use crate::engine::{Failure, MAX_ELEMENTS};
+use caesar_codec::network::Tensor;
 use std::borrow::Cow;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +42,16 @@ impl<T: Copy + Default> Block<T> {
         Ok(Block { shape: shape.to_vec(), order: Order::ChannelsLast, data })
     }
 
+    /// A copy of a caller's tensor in the order that convolutions want.
+    pub fn input(tensor: &Tensor<T>) -> Result<Self, Failure> {
+        let image = tensor.shape.len() == 4;
+        let order = if image { Order::ChannelsLast } else { Order::Planar };
+        copy(&tensor.shape, Order::Planar, &tensor.data, order)
+    }
+
     /// N, C, H, W.
     pub fn image_shape(&self) -> Result<[usize; 4], Failure> {
-        self.shape[..].try_into().map_err(|_| Failure::shape(format!("{:?} is no image", self.shape)))
+        image_shape(&self.shape)
     }
 
     /// Other values in the same places.
@@ -55,22 +63,7 @@ impl<T: Copy + Default> Block<T> {
         if self.order == order {
             return Ok(Cow::Borrowed(self));
         }
-        let shape @ [_, c, h, w] = self.image_shape()?;
-        let (pixels, pitch) = (h * w, pitch(c));
-        let mut block = match order {
-            Order::Planar => Block { shape: shape.to_vec(), order, data: vec![T::default(); elements(&shape)?] },
-            Order::ChannelsLast => Block::image(shape)?,
-        };
-        if c > 0 && pixels > 0 {
-            let (planar, last) = (c * pixels, pixels * pitch);
-            match order {
-                Order::Planar => (self.data.chunks_exact(last).zip(block.data.chunks_exact_mut(planar)))
-                    .for_each(|(from, to)| swap_axes(from, pitch, to, pixels, [pixels, c])),
-                Order::ChannelsLast => (self.data.chunks_exact(planar).zip(block.data.chunks_exact_mut(last)))
-                    .for_each(|(from, to)| swap_axes(from, pixels, to, pitch, [c, pixels])),
-            }
-        }
-        Ok(Cow::Owned(block))
+        Ok(Cow::Owned(copy(&self.shape, self.order, &self.data, order)?))
     }
 
     pub fn planar(&self) -> Result<Cow<'_, Self>, Failure> {
@@ -82,15 +75,51 @@ impl<T: Copy + Default> Block<T> {
     }
 }
 
-/// Transposes a matrix of `rows` x `columns` in squares that stay in the nearest cache.
-fn swap_axes<T: Copy>(from: &[T], from_pitch: usize, to: &mut [T], to_pitch: usize, [rows, columns]: [usize; 2]) {
-    const SIDE: usize = 32;
-    for r0 in (0..rows).step_by(SIDE) {
-        for c0 in (0..columns).step_by(SIDE) {
-            for r in r0..rows.min(r0 + SIDE) {
-                let line = &from[r * from_pitch..][c0..columns.min(c0 + SIDE)];
-                for (c, &value) in line.iter().enumerate() {
-                    to[(c0 + c) * to_pitch + r] = value;
+/// Values of one order in another.
+fn copy<T: Copy + Default>(shape: &[usize], from_order: Order, data: &[T], order: Order) -> Result<Block<T>, Failure> {
+    if from_order == order {
+        return Ok(Block { shape: shape.to_vec(), order, data: data.to_vec() });
+    }
+    let shape @ [_, c, h, w] = image_shape(shape)?;
+    let (pixels, pitch) = (h * w, pitch(c));
+    let mut block = match order {
+        Order::Planar => Block { shape: shape.to_vec(), order, data: vec![T::default(); elements(&shape)?] },
+        Order::ChannelsLast => Block::image(shape)?,
+    };
+    if c == 0 || pixels == 0 {
+        return Ok(block);
+    }
+    let (planar, last) = (c * pixels, pixels * pitch);
+    match order {
+        Order::Planar => {
+            for (from, to) in data.chunks_exact(last).zip(block.data.chunks_exact_mut(planar)) {
+                in_tiles(c, pixels, |c, p| to[c * pixels + p] = from[p * pitch + c]);
+            }
+        }
+        Order::ChannelsLast => {
+            for (from, to) in data.chunks_exact(planar).zip(block.data.chunks_exact_mut(last)) {
+                in_tiles(c, pixels, |c, p| to[p * pitch + c] = from[c * pixels + p]);
+            }
+        }
+    }
+    Ok(block)
+}
+
+fn image_shape(shape: &[usize]) -> Result<[usize; 4], Failure> {
+    shape.try_into().map_err(|_| Failure::shape(format!("{shape:?} is no image")))
+}
+
+/// Visits every channel of every pixel in tiles of few channels: planes are often a power of two apart, and the lines of
+/// more than eight would push each other out of the nearest cache.
+#[inline(always)]
+fn in_tiles(channels: usize, pixels: usize, mut visit: impl FnMut(usize, usize)) {
+    const CHANNELS: usize = 8;
+    const PIXELS: usize = 64;
+    for p0 in (0..pixels).step_by(PIXELS) {
+        for c0 in (0..channels).step_by(CHANNELS) {
+            for p in p0..pixels.min(p0 + PIXELS) {
+                for c in c0..channels.min(c0 + CHANNELS) {
+                    visit(c, p);
                 }
             }
         }

@@ -17,7 +17,7 @@ impl<T: Copy + Into<i32>> Source<'_, T> {
     #[inline(always)]
     fn reals(&self) -> impl Iterator<Item = i32> {
         let (zero, lift) = (self.zero, self.lift);
-        self.data.iter().map(move |&stored| (stored.into() - zero) << lift)
+        self.data.iter().map(#[inline(always)] move |&stored| (stored.into() - zero) << lift)
     }
 }
 
@@ -25,11 +25,16 @@ struct SumToCodes<'a, A, B>(Source<'a, A>, Source<'a, B>, Quantizer);
 struct SumToWide<'a, A, B>(Source<'a, A>, Source<'a, B>);
 struct ToCodes<'a>(&'a [i32], Quantizer);
 
+/// Plain loops: what collects an iterator is not always inlined, and then lacks the path's instructions.
 impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToCodes<'_, A, B> {
     type Output = Vec<u8>;
     #[inline(always)]
     fn run(self) -> Vec<u8> {
-        self.0.reals().zip(self.1.reals()).map(|(a, b)| self.2.code(a + b)).collect()
+        let mut codes = vec![0; self.0.data.len()];
+        for ((code, a), b) in codes.iter_mut().zip(self.0.reals()).zip(self.1.reals()) {
+            *code = self.2.code(a + b);
+        }
+        codes
     }
 }
 
@@ -37,7 +42,11 @@ impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToWide<'_, A, B> {
     type Output = Vec<i32>;
     #[inline(always)]
     fn run(self) -> Vec<i32> {
-        self.0.reals().zip(self.1.reals()).map(|(a, b)| a + b).collect()
+        let mut sums = vec![0; self.0.data.len()];
+        for ((sum, a), b) in sums.iter_mut().zip(self.0.reals()).zip(self.1.reals()) {
+            *sum = a + b;
+        }
+        sums
     }
 }
 
@@ -45,7 +54,11 @@ impl Loop for ToCodes<'_> {
     type Output = Vec<u8>;
     #[inline(always)]
     fn run(self) -> Vec<u8> {
-        self.0.iter().map(|&m| self.1.code(m)).collect()
+        let mut codes = vec![0; self.0.len()];
+        for (code, &m) in codes.iter_mut().zip(self.0) {
+            *code = self.1.code(m);
+        }
+        codes
     }
 }
 

@@ -14,7 +14,7 @@ mod shapes;
 pub use kernels::Path;
 
 use crate::graph::{Graph, Input, Output};
-use block::{Block, Order, elements};
+use block::{Block, elements};
 use caesar_codec::network::Tensor;
 use plan::{Operand, Step};
 use std::sync::Arc;
@@ -95,8 +95,7 @@ impl Engine {
         let mut values: Vec<Option<Held>> = vec![None; self.values];
         self.check_inputs(inputs)?;
         for (tensor, input) in inputs.iter().zip(&self.inputs) {
-            let block = Block { shape: tensor.shape.clone(), order: Order::Planar, data: tensor.data.clone() };
-            values[input.value] = Some(Held::Codes(Arc::new(block)));
+            values[input.value] = Some(Block::input(tensor)?.into());
         }
         for step in &self.steps {
             let result = step.run(&values)?;
@@ -126,11 +125,20 @@ impl Engine {
         let Operand { value, zero, .. } = self.operands[output.value];
         let held = values[value].as_ref().expect("outputs are kept to the end");
         let lift = output.lift.unwrap_or(0);
-        let reals = match held {
-            Held::Codes(block) if output.lift.is_none() => elementwise::widen(block, 0, 0),
-            held => elementwise::reals(held, zero, lift),
+        let (shape, mut data) = match held {
+            Held::Codes(block) => {
+                let zero = if output.lift.is_some() { zero } else { 0 };
+                let block = block.planar()?;
+                (block.shape.clone(), block.data.iter().map(|&code| i32::from(code) - zero).collect())
+            }
+            Held::Wide(block) => {
+                let block = block.planar()?.into_owned();
+                (block.shape, block.data)
+            }
         };
-        let reals = reals.planar()?.into_owned();
-        Ok(Tensor { shape: reals.shape, data: reals.data })
+        if lift > 0 {
+            data.iter_mut().for_each(|m: &mut i32| *m <<= lift);
+        }
+        Ok(Tensor { shape, data })
     }
 }
