@@ -33,7 +33,9 @@ class IntegerConv(nn.Conv2d):
         largest = weight.amax((1, 2, 3)) / 63
         # A little less than 2^24, for the rounding of weights.
         total = (weight.sum((1, 2, 3)) * 255 + bias * 2**self.input_bits) / (0.95 * 2**24)
-        e = torch.floor(-torch.log2(torch.maximum(largest, total).clamp_min(2.0**-20)))
+        e = torch.floor(-torch.log2(torch.maximum(largest, total).clamp_min(2.0**-16)))
+        # Engines bring the channels of a layer to one scale within 32 bits.
+        e = torch.minimum(e, e.min() + 6)
         return (e.min().expand_as(e) if self.shared_scale else e).int()
 
     def keeps_shape(self):
@@ -51,10 +53,11 @@ class Stack(nn.Module):
     """Convolutions with u8 activations between them.
 
     `widths` are channel counts from input to output; `input_bits` says in which step the u8 input counts
-    (2^-bits, zero point `input_zero`); `output` is "linear" (exact accumulators) or (bits, zero) for u8.
+    (2^-bits, zero point `input_zero`); `output` is "linear" (exact accumulators) or (bits, zero) for u8;
+    `last_scale` is how large the last layer starts.
     """
 
-    def __init__(self, widths, input_bits, input_zero, output, strides=None, kernels=None):
+    def __init__(self, widths, input_bits, input_zero, output, strides=None, kernels=None, last_scale=1.0):
         super().__init__()
         last = len(widths) - 2
         strides, kernels = strides or [1] * (last + 1), kernels or [3] * (last + 1)
@@ -62,12 +65,10 @@ class Stack(nn.Module):
             IntegerConv(widths[i], widths[i + 1], kernels[i], strides[i], HIDDEN_BITS if i else input_bits, i == last)
             for i in range(last + 1)
         )
-        # Inputs count in units near 1, residual branches start at half size, and the last layer at zero: a noisy
-        # output would teach the hidden units to die before it teaches them anything else.
-        self.convs[0].weight.data.mul_(0.5)
-        for conv in self.convs[1:-1]:
+        # Inputs count in units near 1; residual branches start at half size.
+        for conv in self.convs[:-1]:
             conv.weight.data.mul_(0.5)
-        self.convs[-1].weight.data.zero_()
+        self.convs[-1].weight.data.mul_(last_scale)
         self.input_bits, self.input_zero, self.output = input_bits, input_zero, output
 
     def exact(self, on=True):
@@ -90,7 +91,8 @@ def decoder(frames):
     """Super-resolution head: detail of an image in 4x4 patches (all frames as channels) -> correction in steps."""
     patch = frames * 16
     width = 96 if frames == 8 else 48
-    return Stack([patch, width, width, width, patch], input_bits=5, input_zero=128, output="linear")
+    # From zero: a noisy output would teach the hidden units to die before it teaches them anything else.
+    return Stack([patch, width, width, width, patch], input_bits=5, input_zero=128, output="linear", last_scale=0.0)
 
 
 # Channels of the hyperprior: octaves in time (of eight frames) x larger octave in the plane.
@@ -103,12 +105,12 @@ def hyper_channels(frames):
 
 def hyper_encoder(frames):
     """Log energies of blocks by channel -> hyper-latents, whole numbers around 128."""
-    return Stack([hyper_channels(frames), 32, 32, HYPER_DEPTH], 5, 0, (0, 128), strides=[1, 2, 2])
+    return Stack([hyper_channels(frames), 32, 32, HYPER_DEPTH], 5, 0, (0, 128), strides=[1, 2, 2], last_scale=0.5)
 
 
 def hyper_decoder(frames):
     """Hyper-latents -> scale indices of 4x4 blocks: 8 (log2(mean magnitude) + 12), at least 0."""
     last = hyper_channels(frames) * HYPER_STRIDE**2
-    stack = Stack([HYPER_DEPTH, 64, 64, last], 4, 128, (3, 0), kernels=[3, 3, 1])
+    stack = Stack([HYPER_DEPTH, 64, 64, last], 4, 128, (3, 0), kernels=[3, 3, 1], last_scale=0.1)
     nn.init.constant_(stack.convs[-1].bias, SCALE_OFFSET - 3.0)
     return stack

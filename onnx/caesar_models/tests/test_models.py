@@ -47,14 +47,14 @@ def test_there_are_models():
     assert {"caesar-v/8", "caesar-v/1"} <= roles
 
 
-@pytest.mark.parametrize("folder, graph", graphs())
+@pytest.mark.parametrize("folder, graph", list(graphs()))
 def test_shipped_graphs_are_in_the_profile(folder, graph):
     data = (folder / graph["file"]).read_bytes()
     assert hashlib.sha256(data).hexdigest() == graph["sha256"]
     profile.check(onnx.load_from_string(data))
 
 
-@pytest.mark.parametrize("folder, graph", graphs())
+@pytest.mark.parametrize("folder, graph", list(graphs()))
 def test_runtime_gives_the_known_answers(folder, graph):
     runtime = pytest.importorskip("onnxruntime")
     inputs, outputs = known(folder / graph["known"])
