@@ -54,12 +54,16 @@ pub const CLASS_INTEGER: c_int = 0;
 pub const ORDER_BIG: c_int = 1;
 /// `H5T_sign_t`
 pub const SIGN_NONE: c_int = 0;
+/// `H5D_FILL_VALUE_USER_DEFINED`
+pub const FILL_USER_DEFINED: c_int = 2;
 /// `H5E_DEFAULT`
 pub const ERROR_STACK_DEFAULT: Hid = 0;
 
 pub type GetFilter = unsafe extern "C" fn(Hid, c_uint, *mut c_uint, *mut usize, *mut c_uint, usize, *mut c_char, *mut c_uint) -> c_int;
 pub type GetFilterById = unsafe extern "C" fn(Hid, c_int, *mut c_uint, *mut usize, *mut c_uint, usize, *mut c_char, *mut c_uint) -> Herr;
 pub type ModifyFilter = unsafe extern "C" fn(Hid, c_int, c_uint, usize, *const c_uint) -> Herr;
+pub type FillDefined = unsafe extern "C" fn(Hid, *mut c_int) -> Herr;
+pub type FillValue = unsafe extern "C" fn(Hid, Hid, *mut c_void) -> Herr;
 pub type TypeProperty = unsafe extern "C" fn(Hid) -> c_int;
 pub type TypeSize = unsafe extern "C" fn(Hid) -> usize;
 pub type TypeEqual = unsafe extern "C" fn(Hid, Hid) -> Htri;

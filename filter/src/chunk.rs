@@ -8,13 +8,12 @@ use caesar_codec::{Codec, Error, Layout, Limits, Options, Result};
 /// Compresses a chunk. Where set-up did not run, or another filter comes first, nothing is known of the values:
 /// the bytes are kept as they are.
 pub fn encode(cd_values: &[u32], chunk: &[u8]) -> Result<Vec<u8>> {
-    let known = if words::are_ours(cd_values) { Some(Words::read(cd_values)?) } else { None };
-    let (layout, options) = match known.and_then(|words| Some((words.layout(chunk.len())?, words.options))) {
-        Some(known) => known,
-        None => (Layout::new(BYTES, [chunk.len()]), Options::default()),
-    };
+    let words = if words::are_ours(cd_values) { Some(Words::read(cd_values)?) } else { None };
     let share = Share::take();
-    codec(&share).encode(&layout, chunk, &options)
+    match words.and_then(|words| Some((words.layout(chunk.len())?, words))) {
+        Some((layout, words)) => codec(&share).fills(Vec::from_iter(words.fill)).encode(&layout, chunk, &words.options),
+        None => codec(&share).encode(&Layout::new(BYTES, [chunk.len()]), chunk, &Options::default()),
+    }
 }
 
 /// Restores a chunk. The stream says all that is needed; cd_values only tell how many bytes HDF5 expects,

@@ -139,6 +139,25 @@ impl Host {
         }
     }
 
+    /// The fill value that the data set declares, as a bit pattern of a float; `None` without one of its own.
+    pub fn fill(&self, dcpl: Hid, type_id: Hid, element: Element) -> Option<u64> {
+        let mut bytes = [0u8; 8];
+        let value = element.is_bounded().then(|| &mut bytes[..element.size])?;
+        // SAFETY: HDF5 writes one element of the given type, which is as long as `value`.
+        unsafe {
+            let mut defined = 0;
+            let is_defined: FillDefined = self.function(c"H5Pfill_value_defined").ok()?;
+            let get: FillValue = self.function(c"H5Pget_fill_value").ok()?;
+            if is_defined(dcpl, &mut defined) < 0 || defined != FILL_USER_DEFINED || get(dcpl, type_id, value.as_mut_ptr().cast()) < 0 {
+                return None;
+            }
+        }
+        if element.order == ByteOrder::Big {
+            value.reverse();
+        }
+        Some(u64::from_le_bytes(bytes))
+    }
+
     /// Extents of a data space, slowest first. In `set_local` they are the chunk's, not the data set's.
     pub fn extents(&self, space: Hid) -> Result<Vec<u64>, String> {
         let mut extents = [0; MOST_EXTENTS];

@@ -22,7 +22,8 @@ pub fn set_local(caller: Caller, dcpl: Hid, element: Hid, space: Hid) -> Result<
     let options = words::options(&entry.words).map_err(|error| error.to_string())?;
     let first = host.first_filter(dcpl)?;
     let words = if first == ID {
-        Words::new(options, host.element(element)?, &host.extents(space)?)
+        let kind = host.element(element)?;
+        Words { fill: host.fill(dcpl, element, kind), ..Words::new(options, kind, &host.extents(space)?) }
     } else {
         report::warn(&format!(
             "filter {first} comes first and turns values into other bytes, so chunks are stored losslessly; \

@@ -8,7 +8,9 @@ const VERSION: u32 = 1;
 /// Words before the extents: mark and version, five of options, element and rank, element size.
 const HEAD: usize = 8;
 /// Extents that are stored; leading ones are multiplied together, so the words are never more than 16.
-const MOST_EXTENTS: usize = 8;
+const MOST_EXTENTS: usize = 6;
+/// Flag in word 6: the two words after the element size are the data set's fill value.
+const FILL: u32 = 1 << 7;
 const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];
 
 /// What set-up records for the filter.
@@ -16,6 +18,8 @@ const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaqu
 pub struct Words {
     pub options: Options,
     pub element: Element,
+    /// Bit pattern of the fill value that the data set declares.
+    pub fill: Option<u64>,
     /// Extents of a chunk, slowest first; empty: not known, the chunk is a line of elements.
     pub shape: Vec<u32>,
 }
@@ -38,7 +42,7 @@ impl Words {
             let first = lead.iter().try_fold(1u64, |n, &extent| n.checked_mul(extent))?;
             std::iter::once(first).chain(rest.iter().copied()).map(|extent| u32::try_from(extent).ok()).collect()
         });
-        Words { options, element, shape: shape.unwrap_or_default() }
+        Words { options, element, fill: None, shape: shape.unwrap_or_default() }
     }
 
     pub fn write(&self) -> Vec<u32> {
@@ -46,8 +50,10 @@ impl Words {
         let order = u32::from(self.element.order == ByteOrder::Big);
         let mut words = vec![MARK << 16 | VERSION];
         words.extend(self.options.to_cd_values());
-        words.push(kind | order << 8 | (self.shape.len() as u32) << 16);
+        let fill = if self.fill.is_some() { FILL } else { 0 };
+        words.push(kind | fill | order << 8 | (self.shape.len() as u32) << 16);
         words.push(self.element.size as u32);
+        words.extend(self.fill.iter().flat_map(|&bits| [bits as u32, (bits >> 32) as u32]));
         words.extend(&self.shape);
         words
     }
@@ -61,15 +67,19 @@ impl Words {
         if *mark != MARK << 16 | VERSION {
             return Err(Error::Compatibility(format!("cd_values layout {mark:#x} was written by a newer version")));
         }
-        let Some(&kind) = KINDS.get((element & 0xff) as usize) else {
-            return invalid(format!("unknown element kind {} in word 6", element & 0xff));
+        let Some(&kind) = KINDS.get((element & 0x7f) as usize) else {
+            return invalid(format!("unknown element kind {} in word 6", element & 0x7f));
         };
         let order = match element >> 8 & 0xff {
             0 => ByteOrder::Little,
             1 => ByteOrder::Big,
             other => return invalid(format!("unknown byte order {other} in word 6")),
         };
-        let shape = &words[HEAD..];
+        let (fill, shape) = match words[HEAD..] {
+            [low, high, ref shape @ ..] if element & FILL != 0 => (Some(u64::from(high) << 32 | u64::from(low)), shape),
+            _ if element & FILL != 0 => return invalid("no fill value where word 6 says one".into()),
+            ref shape => (None, shape),
+        };
         if shape.len() != (element >> 16) as usize || shape.len() > MOST_EXTENTS {
             return invalid(format!("{} extents where word 6 says {}", shape.len(), element >> 16));
         }
@@ -77,7 +87,7 @@ impl Words {
             return invalid("element size 0 in word 7".into());
         }
         let element = Element { kind, size: *size as usize, order };
-        Ok(Words { options: Options::from_cd_values(options)?, element, shape: shape.to_vec() })
+        Ok(Words { options: Options::from_cd_values(options)?, element, fill, shape: shape.to_vec() })
     }
 
     /// The layout of a chunk of `bytes` bytes; `None` when that is no chunk as these words describe it,
@@ -113,12 +123,15 @@ mod tests {
         let words = sample(&[8, 256, 256]).write();
         assert_eq!(words, [0x0CAE_0001, 2, 0xD2F1_A9FC, 0x3F50_624D, 1, 0, 0x0003_0100, 8, 8, 256, 256]);
         assert_eq!(Words::read(&words).unwrap(), sample(&[8, 256, 256]));
+        let filled = Words { fill: Some((-999f64).to_bits()), ..sample(&[8, 256, 256]) };
+        assert_eq!(filled.write(), [0x0CAE_0001, 2, 0xD2F1_A9FC, 0x3F50_624D, 1, 0, 0x0003_0180, 8, 0, 0xC08F_3800, 8, 256, 256]);
+        assert_eq!(Words::read(&filled.write()).unwrap(), filled);
     }
 
     #[test]
     fn any_rank_fits_into_sixteen_words() {
         for rank in 1..=32 {
-            let words = sample(&vec![2; rank]);
+            let words = Words { fill: Some(7), ..sample(&vec![2; rank]) };
             assert!(words.write().len() <= 16);
             assert_eq!(words.chunk_bytes(), Some(8 << rank));
             assert_eq!(Words::read(&words.write()).unwrap(), words);
@@ -147,7 +160,7 @@ mod tests {
     fn every_wrong_word_of_a_file_is_an_error() {
         let good = sample(&[4, 5]).write();
         for (index, value, name) in
-            [(0, 0x0CAE_0002, "newer"), (1, 6, "mode 6"), (4, 99, "method 99"), (5, 3, "effort 3"), (6, 4, "kind 4"), (6, 0x0002_0200, "order 2"), (6, 0x0003_0000, "extents"), (7, 0, "size 0")]
+            [(0, 0x0CAE_0002, "newer"), (1, 6, "mode 6"), (4, 99, "method 99"), (5, 3, "effort 3"), (6, 4, "kind 4"), (6, 0x0002_0180, "extents"), (6, 0x0002_0200, "order 2"), (6, 0x0003_0000, "extents"), (7, 0, "size 0")]
         {
             let mut words = good.clone();
             words[index] = value;
