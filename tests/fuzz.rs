@@ -52,7 +52,9 @@ fn sample(random: &mut Random) -> (Vec<u32>, Vec<u8>) {
         (_, ByteOrder::Little) => v.to_le_bytes().to_vec(),
         (_, ByteOrder::Big) => v.to_be_bytes().to_vec(),
     });
-    (Words::new(options, Element { kind, size, order }, &shape).write(), bytes.collect())
+    let fill = (random.below(2) == 0).then_some(random.next());
+    let words = Words { fill, ..Words::new(options, Element { kind, size, order }, &shape) };
+    (words.write(), bytes.collect())
 }
 
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {

@@ -64,8 +64,22 @@ def test_user_forms_of_one_and_two_words(tmp_path):
 
 
 def test_the_file_keeps_options_type_and_chunk(tmp_path):
-    write(tmp_path / "a.h5", smooth((9, 40, 50), ">f8"), words("rel", 1e-3, "caesar-v"), chunks=(8, 32, 16))
-    assert cd_values(tmp_path / "a.h5", "v") == (0x0CAE0001, *words("rel", 1e-3, "caesar-v"), 0x30100, 8, 8, 32, 16)
+    """The example of docs/cd-values.md, and one without a fill value."""
+    form = words("rel", 1e-3, "caesar-v")
+    write(tmp_path / "a.h5", smooth((8, 256, 256), ">f8"), form, fillvalue=-999)
+    assert cd_values(tmp_path / "a.h5", "v") == (0x0CAE0001, *form, 0x30180, 8, 0, 0xC08F3800, 8, 256, 256)
+    write(tmp_path / "a.h5", smooth((9, 40), "<f4"), form, name="w", chunks=(8, 32))
+    assert cd_values(tmp_path / "a.h5", "w") == (0x0CAE0001, *form, 0x20000, 4, 8, 32)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8"])
+def test_declared_fill_values_are_kept_wherever_they_are(tmp_path, dtype):
+    data = smooth((20, 30), dtype)
+    data[::3, ::7] = 5.5
+    write(tmp_path / "a.h5", data, words("abs", 0.5), fillvalue=5.5)
+    copy = read(tmp_path / "a.h5")
+    assert_within(data, copy, "abs", 0.5)
+    assert (copy[data == 5.5] == 5.5).all()
 
 
 @pytest.mark.parametrize("fill", [9.969209968386869e36, 1e30, np.nan, -9999.0, 0.0])

@@ -1,8 +1,8 @@
 //! The HDF5 door: the filter plugin `libh5zcaesar.so`.
 //!
 //! HDF5 loads the plugin, asks [`H5PLget_plugin_info`] for the filter class and calls back: `set_local` when a data set
-//! is made ([`setup`]), `filter` for every chunk ([`chunk`]). The plugin links no HDF5; it finds the functions that it
-//! needs in the library that calls ([`host`]), and needs none to decode.
+//! is made (`setup.rs`), `filter` for every chunk (`chunk.rs`). The plugin links no HDF5; it finds the functions that it
+//! needs in the library that calls (`host.rs`), and needs none to decode.
 
 mod abi;
 mod callbacks;
