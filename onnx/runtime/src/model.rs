@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Where a model's files are.
 #[derive(Debug, Clone)]
@@ -48,6 +48,7 @@ pub struct LoadedModel {
     hash: ModelHash,
     settings: Arc<Settings>,
     graphs: Mutex<BTreeMap<String, Arc<Accelerated>>>,
+    loaded: OnceLock<Result<()>>,
 }
 
 impl LoadedModel {
@@ -56,7 +57,8 @@ impl LoadedModel {
         let bytes = origin.read("model.toml")?;
         let hash = ModelHash(Sha256::digest(&bytes).into());
         let manifest = Manifest::parse(&bytes)?;
-        Ok(LoadedModel { manifest, origin, hash, settings: settings.clone(), graphs: Mutex::default() })
+        let settings = settings.clone();
+        Ok(LoadedModel { manifest, origin, hash, settings, graphs: Mutex::default(), loaded: OnceLock::new() })
     }
 
     /// A graph with the provider that runs it.
@@ -81,9 +83,10 @@ impl LoadedModel {
         Ok(Source { file: file.into(), outputs: entry.output_kinds(), known: Arc::new(known) })
     }
 
-    /// Loads everything, so that nothing can fail later.
+    /// Loads everything, so that nothing can fail later. What fails once is not tried again.
     pub fn load(&self) -> Result<()> {
-        self.manifest.graphs.keys().try_for_each(|name| self.network(name).map(drop))
+        let load = || self.manifest.graphs.keys().try_for_each(|name| self.network(name).map(drop));
+        self.loaded.get_or_init(load).clone()
     }
 
     /// Bytes of its files.

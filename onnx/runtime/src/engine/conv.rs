@@ -43,27 +43,31 @@ impl Prepared {
         if c != self.conv.in_channels {
             return Err(Failure::shape(format!("{c} channels where a convolution takes {}", self.conv.in_channels)));
         }
-        let (padded_h, padded_w) = (h + top + bottom, w + left + right);
-        if padded_h < kernel[0] || padded_w < kernel[1] || n == 0 {
+        let padded = |[h, w]: [usize; 2]| [h + top + bottom, w + left + right];
+        let windows = |size: [usize; 2]| [0, 1].map(|i| (padded(size)[i] - kernel[i]) / stride[i] + 1);
+        if n * h * w == 0 || padded([h, w])[0] < kernel[0] || padded([h, w])[1] < kernel[1] {
             return Err(Failure::shape(format!("an image of {h} x {w} is smaller than the kernel")));
         }
-        let (out_h, out_w) = ((padded_h - kernel[0]) / stride[0] + 1, (padded_w - kernel[1]) / stride[1] + 1);
+        let [out_h, out_w] = windows([h, w]);
         let mut output = Block::image([n, self.conv.out_channels, out_h, out_w])?;
 
+        // Pixels of a 1x1 convolution know no neighbours: one long row keeps the registers full.
+        let [n, h, w] = if kernel == [1, 1] && stride == [1, 1] { [1, 1, n * h * w] } else { [n, h, w] };
+        let ([padded_h, padded_w], [out_h, out_w]) = (padded([h, w]), windows([h, w]));
         let (in_pitch, out_pitch) = (pitch(c), pitch(self.conv.out_channels));
         let row_pitch = padded_w * in_pitch;
-        let mut padded = Vec::new();
+        let mut framed = Vec::new();
         for image in 0..n {
             let bytes = &input.data[image * h * w * in_pitch..][..h * w * in_pitch];
             let bytes = if [top, left, bottom, right] == [0; 4] {
                 bytes
             } else {
-                padded.clear();
-                padded.resize(elements(&[padded_h, row_pitch])?, zero);
+                framed.clear();
+                framed.resize(elements(&[padded_h, row_pitch])?, zero);
                 for (y, line) in bytes.chunks_exact(w * in_pitch).enumerate() {
-                    padded[(y + top) * row_pitch + left * in_pitch..][..line.len()].copy_from_slice(line);
+                    framed[(y + top) * row_pitch + left * in_pitch..][..line.len()].copy_from_slice(line);
                 }
-                &padded
+                &framed
             };
             let lines = output.data.chunks_exact_mut(out_w * out_pitch).skip(image * out_h).take(out_h);
             for (y, line) in lines.enumerate() {
