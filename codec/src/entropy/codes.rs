@@ -7,13 +7,15 @@
 use super::{Bit, BitCoder, Mixer};
 
 /// Mixed unary decisions of a magnitude.
-const UNARY: usize = 14;
+const UNARY: usize = 16;
 
 /// Adaptive models of codes under `N` contexts each.
 #[derive(Clone)]
 pub struct CodeModel<const N: usize> {
-    /// By context: is the upper part larger than 0, than 1, …
-    larger: [Vec<[Bit; UNARY]>; N],
+    /// Table after table, by context: is the upper part larger than 0, than 1, …
+    larger: Vec<Bit>,
+    /// Where each table starts.
+    starts: [usize; N],
     mixer: Mixer<N>,
     /// By shift and upper part (0, 1, more): the two highest low bits.
     low: Vec<[Bit; 4]>,
@@ -37,8 +39,14 @@ pub struct Context<const N: usize> {
 impl<const N: usize> CodeModel<N> {
     /// `tables`: number of values of each context; `sets` and `signs` those of [`Context::set`] and [`Context::sign`].
     pub fn new(tables: [usize; N], sets: usize, signs: usize) -> Self {
+        let mut length = 0;
+        let starts = tables.map(|contexts| {
+            length += contexts * UNARY;
+            length - contexts * UNARY
+        });
         CodeModel {
-            larger: tables.map(|n| vec![[Bit::new(); UNARY]; n]),
+            larger: vec![Bit::new(); length],
+            starts,
             mixer: Mixer::new(sets * UNARY),
             low: vec![[Bit::new(); 4]; 32 * 3],
             sign: vec![Bit::new(); signs],
@@ -51,17 +59,20 @@ impl<const N: usize> CodeModel<N> {
     pub fn code<C: BitCoder>(&mut self, coder: &mut C, k: i32, context: &Context<N>) -> i32 {
         let magnitude = k.unsigned_abs();
         let upper = magnitude >> context.shift;
-        let mut rows = {
-            let mut tables = context.tables.iter();
-            self.larger.each_mut().map(|table| &mut table[*tables.next().expect("N tables, N indices")])
-        };
+        let mut places = [0; N];
+        for i in 0..N {
+            places[i] = self.starts[i] + context.tables[i] * UNARY;
+        }
         let mut known = 0;
         while known < UNARY {
-            let bits = rows.each_mut().map(|row| &mut row[known]);
-            if !self.mixer.code(coder, upper > known as u32, context.set * UNARY + known, bits) {
+            let larger = upper > known as u32;
+            if !self.mixer.code(coder, larger, context.set * UNARY + known, &mut self.larger, places) {
                 break;
             }
             known += 1;
+            for place in &mut places {
+                *place += 1;
+            }
         }
         let mut read = known as u32;
         if known == UNARY {

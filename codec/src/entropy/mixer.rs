@@ -18,23 +18,37 @@ pub struct Mixer<const N: usize> {
 impl<const N: usize> Mixer<N> {
     pub fn new(sets: usize) -> Self {
         // A little more than the mean: independent evidence adds up.
-        Mixer { weights: vec![[65536 * 5 / (4 * N as i32); N]; sets] }
+        Mixer { weights: vec![[65536 * 6 / (5 * N as i32); N]; sets] }
     }
 
-    /// Codes a decision under the mix of `bits` by weight set `set`; bits and weights learn it.
+    /// Codes a decision under the mix by weight set `set` of the probabilities at `places` of `bits`; all learn it.
     #[inline(always)]
-    pub fn code<C: BitCoder>(&mut self, coder: &mut C, bit: bool, set: usize, bits: [&mut Bit; N]) -> bool {
+    pub fn code<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        bit: bool,
+        set: usize,
+        bits: &mut [Bit],
+        places: [usize; N],
+    ) -> bool {
+        if N == 1 {
+            return bits[places[0]].code(coder, bit);
+        }
         let weights = &mut self.weights[set];
-        let logits: [i32; N] = std::array::from_fn(|i| stretch(bits[i].p1()));
-        let sum: i64 = weights.iter().zip(&logits).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
+        let mut logits = [0; N];
+        let mut sum = 0;
+        for i in 0..N {
+            logits[i] = stretch(bits[places[i]].p1());
+            sum += i64::from(weights[i]) * i64::from(logits[i]);
+        }
         let logit = (sum >> 16).clamp(-i64::from(LIMIT), i64::from(LIMIT)) as i32;
         let p = squash(logit).clamp(FLOOR, super::ONE - FLOOR);
         let bit = coder.code(bit, p);
         let error = (i32::from(bit) << 16) - p as i32;
-        for (w, x) in weights.iter_mut().zip(logits) {
-            *w = w.wrapping_add(x * error + (1 << 15) >> 16);
+        for i in 0..N {
+            weights[i] = weights[i].wrapping_add(logits[i] * error + (1 << 13) >> 14);
+            bits[places[i]].learn(bit);
         }
-        bits.into_iter().for_each(|b| b.learn(bit));
         bit
     }
 }

@@ -120,6 +120,8 @@ pub const DETAILS: usize = 14;
 /// A tap of one.
 pub const TAP_ONE: i32 = 1 << TAP_BITS;
 const TAP_BITS: u32 = 12;
+/// Taps are told in multiples of this.
+pub const TAP_UNIT: i32 = 16;
 
 /// One weight for each detail of a step, in 1/4096.
 pub type Taps = [i16; DETAILS];
@@ -174,6 +176,11 @@ impl<'a> Sources<'a> {
         }
     }
 
+    /// How many reference frames there are.
+    pub fn references(&self) -> usize {
+        usize::from(self.mean.is_some()) + usize::from(self.difference.is_some())
+    }
+
     /// Which details this step has, in the order of its taps.
     pub fn available(&self) -> [bool; DETAILS] {
         let details = self.details();
@@ -197,68 +204,82 @@ impl<'a> Sources<'a> {
         taps
     }
 
-    fn rows(&self, level: &'a Level<i32>, sum: &Sum, row: usize) -> [&'a [i32]; 4] {
-        let columns = self.own.phase(self.phase).columns;
+    fn rows(&self, level: &'a Level<i32>, sum: &Sum, row: usize, columns: usize) -> [&'a [i32]; 4] {
         sum.map(|term| {
             let (phase, down, right) = self.turn(term);
             level.phase(phase).row(row as isize + down, right, columns)
         })
     }
 
-    /// Four times the base of a row of targets.
-    pub fn base_row(&self, row: usize, out: &mut [i32]) {
-        sum_rows(self.rows(self.own, &self.base(), row), out);
+    /// Four times the bases of a row of targets: the frame's own and that of the mean of its references.
+    pub fn base_rows(&self, row: usize, out: &mut Bases) {
+        sum_rows(self.rows(self.own, &self.base(), row, out.own.len()), &mut out.own);
+        if let Some(mean) = self.mean {
+            sum_rows(self.rows(mean, &self.base(), row, out.mean.len()), &mut out.mean);
+        }
     }
 
-    /// Detail `index` of a row of targets, four times as large; `base` is four times the base.
-    pub fn detail_row(&self, index: usize, row: usize, base: &[i32], out: &mut [i32]) {
+    /// `f` of detail `index` of a row of targets; the detail is four times as large.
+    pub fn detail_row<T>(&self, index: usize, row: usize, bases: &Bases, out: &mut [T], f: impl Fn(i32) -> T) {
         let detail = &self.details()[index];
-        let Some(level) = self.level(detail.from) else { return out.fill(0) };
-        let rows = self.rows(level, &detail.sum, row);
+        let Some(level) = self.level(detail.from) else { return };
+        let rows = self.rows(level, &detail.sum, row, out.len());
         match detail.against {
-            Against::Halves => difference_rows(rows, out),
-            Against::Zero => sum_rows(rows, out),
-            Against::Own => {
-                sum_rows(rows, out);
-                subtract(base, out);
-            }
-            Against::Mean => {
-                sum_rows(rows, out);
-                let base = self.rows(level, &self.base(), row);
-                subtract_sum(base, out);
-            }
+            Against::Halves => difference_rows(rows, out, f),
+            Against::Zero => subtracted_rows(rows, &bases.zero, out, f),
+            Against::Own => subtracted_rows(rows, &bases.own, out, f),
+            Against::Mean => subtracted_rows(rows, &bases.mean, out, f),
         }
     }
 }
 
+/// What the details of one row of targets are taken against.
+pub struct Bases {
+    pub own: Vec<i32>,
+    pub mean: Vec<i32>,
+    zero: Vec<i32>,
+}
+
+impl Bases {
+    pub fn new(columns: usize) -> Self {
+        Bases { own: vec![0; columns], mean: vec![0; columns], zero: vec![0; columns] }
+    }
+}
+
+#[inline(always)]
+fn sum(a: i32, b: i32, c: i32, d: i32) -> i32 {
+    a.wrapping_add(b).wrapping_add(c.wrapping_add(d))
+}
+
 fn sum_rows([a, b, c, d]: [&[i32]; 4], out: &mut [i32]) {
     for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *out = a.wrapping_add(b).wrapping_add(c).wrapping_add(d);
+        *out = sum(a, b, c, d);
     }
 }
 
-fn difference_rows([a, b, c, d]: [&[i32]; 4], out: &mut [i32]) {
+fn subtracted_rows<T>([a, b, c, d]: [&[i32]; 4], base: &[i32], out: &mut [T], f: impl Fn(i32) -> T) {
+    for (((((out, &a), &b), &c), &d), &base) in out.iter_mut().zip(a).zip(b).zip(c).zip(d).zip(base) {
+        *out = f(sum(a, b, c, d).wrapping_sub(base));
+    }
+}
+
+fn difference_rows<T>([a, b, c, d]: [&[i32]; 4], out: &mut [T], f: impl Fn(i32) -> T) {
     for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *out = a.wrapping_add(b).wrapping_sub(c).wrapping_sub(d);
+        *out = f(a.wrapping_add(b).wrapping_sub(c.wrapping_add(d)));
     }
 }
 
-fn subtract(base: &[i32], out: &mut [i32]) {
-    out.iter_mut().zip(base).for_each(|(out, &b)| *out = out.wrapping_sub(b));
-}
-
-fn subtract_sum([a, b, c, d]: [&[i32]; 4], out: &mut [i32]) {
-    for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *out = out.wrapping_sub(a.wrapping_add(b).wrapping_add(c).wrapping_add(d));
+/// Adds 16-bit numbers under a factor to `sums`.
+pub fn accumulate(numbers: &[i16], factor: i16, sums: &mut [i32]) {
+    for (sum, &number) in sums.iter_mut().zip(numbers) {
+        *sum = sum.wrapping_add(i32::from(number) * i32::from(factor));
     }
 }
 
-/// Adds a detail under its tap to `sums`. The detail loses its `shift` low bits and what does not fit 16 bits.
-pub fn accumulate(detail: &[i32], tap: i16, shift: u32, sums: &mut [i32]) {
-    for (sum, &d) in sums.iter_mut().zip(detail) {
-        let d = (d >> shift).clamp(-32768, 32767) as i16;
-        *sum = sum.wrapping_add(i32::from(d) * i32::from(tap));
-    }
+/// A number without its `shift` low bits, or the nearest to it that fits 16 bits.
+#[inline(always)]
+pub fn narrow(number: i32, shift: u32) -> i16 {
+    (number >> shift).clamp(-32768, 32767) as i16
 }
 
 /// Predictions from four times the base and the weighted details.
@@ -272,24 +293,31 @@ pub fn finish(base: &[i32], sums: &[i32], shift: u32, out: &mut [i32]) {
 
 impl Sources<'_> {
     /// How far the nearest points of a row of targets differ across.
-    pub fn slope_row(&self, row: usize, out: &mut [u32]) {
-        let [a, b, c, d] = self.rows(self.own, &self.base(), row);
+    pub fn slope_row(&self, row: usize, out: &mut [i16], f: impl Fn(u32) -> i16) {
+        let [a, b, c, d] = self.rows(self.own, &self.base(), row, out.len());
         // Opposite pairs: the diagonals of a cell, or left and right, above and below.
         let [(a, b), (c, d)] = if self.phase == Centre { [(a, d), (b, c)] } else { [(a, b), (c, d)] };
         for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *out = a.wrapping_sub(b).unsigned_abs().wrapping_add(c.wrapping_sub(d).unsigned_abs());
+            *out = f(a.wrapping_sub(b).unsigned_abs().wrapping_add(c.wrapping_sub(d).unsigned_abs()));
         }
     }
 
-    /// Sum of the magnitudes of the four nearest codes of a row of targets.
-    pub fn near_sizes(&self, sizes: &Level<u16>, row: usize, out: &mut [u32]) {
-        let columns = out.len();
-        let [a, b, c, d] = self.base().map(|term| {
-            let (phase, down, right) = self.turn(term);
-            sizes.phase(phase).row(row as isize + down, right, columns)
-        });
-        for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *out = u32::from(a) + u32::from(b) + u32::from(c) + u32::from(d);
+    /// Calls `visit` for each of the points of `phase` nearest to a target that are decoded before it: plane, and row
+    /// and column relative to the target's.
+    pub fn nearest(&self, phase: Phase, mut visit: impl FnMut(Phase, isize, isize)) {
+        let near: &[(Phase, isize, isize)] = match (self.phase, phase) {
+            (Centre, Coarse) => &CENTRE_BASE,
+            (_, Coarse) => &RIGHT_BASE[..2],
+            (Right | Below, Centre) => &RIGHT_BASE[2..],
+            // In the target's orientation the phase decoded before it lies below.
+            (Below, Right) => &[(Below, -1, 0), (Below, -1, 1), (Below, 0, 0), (Below, 0, 1)],
+            _ => &[],
+        };
+        for &term in near {
+            let (plane, down, right) = self.turn(term);
+            if !self.own.phase(plane).is_empty() {
+                visit(plane, down, right);
+            }
         }
     }
 }

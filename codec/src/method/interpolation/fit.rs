@@ -1,10 +1,32 @@
-//! Taps fitted to a step by least squares; only the encoder does this, so it may use floats.
+//! Taps and weights fitted to a step by least squares; only the encoder does this, so it may use floats.
 
-use super::details::{DETAILS, Sources, TAP_ONE, Taps};
-use super::plane::Plane;
+use super::details::{Bases, DETAILS, Sources, TAP_ONE, TAP_UNIT, Taps};
+use super::expect::{CLUES, UNIT, WEIGHT_LIMIT, WEIGHT_UNIT, Weights};
+use super::plane::{Phase, Plane};
+use super::step::Step;
+use super::told::change_bits;
 
-/// Taps are multiples of this.
-pub const TAP_STEP: i32 = 16;
+/// How hard the encoder looks for taps and weights.
+#[derive(Clone, Copy)]
+pub struct Search {
+    /// Targets of a step to which they are fitted.
+    pub samples: usize,
+    /// Whether every detail and every clue may have a part; each costs the decoder time.
+    pub thorough: bool,
+}
+
+impl Search {
+    fn details(self, sources: &Sources) -> [bool; DETAILS] {
+        let essential: &[usize] = if sources.phase == Phase::Centre { &[0, 1, 4, 5] } else { &[0, 1, 2, 6, 7] };
+        let available = sources.available();
+        std::array::from_fn(|i| available[i] && (self.thorough || essential.contains(&i)))
+    }
+
+    fn clues(self) -> Vec<usize> {
+        let essential = [0, 2, 5, 6, 7, 8, 11, 12, 13];
+        (0..CLUES).filter(|i| self.thorough || essential.contains(i)).collect()
+    }
+}
 
 /// Some targets of a step with their details, in bins.
 pub struct Samples {
@@ -19,17 +41,17 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// About `wanted` targets in whole rows, evenly spread.
+    /// Some targets in whole rows, evenly spread.
     pub fn gather(
-        sources: &Sources,
+        step: &Step,
         original: &Plane<i32>,
-        mask: Option<&Plane<bool>>,
-        bin_bits: u32,
-        wanted: usize,
+        width: i32,
+        search: Search,
     ) -> Self {
-        let available = sources.available();
+        let (sources, mask) = (&step.sources, step.mask);
+        let available = search.details(sources);
         let (rows, columns) = (original.rows, original.columns);
-        let skip = (rows * columns / wanted).clamp(1, rows);
+        let skip = (rows * columns / search.samples).clamp(1, rows);
         let mut samples = Samples {
             available,
             details: Default::default(),
@@ -37,17 +59,17 @@ impl Samples {
             share: rows as f64 / rows.div_ceil(skip) as f64,
             largest: 0,
         };
-        let unit = 1.0 / (4u64 << bin_bits) as f32;
-        let (mut base, mut detail) = (vec![0; columns], vec![0; columns]);
+        let unit = 0.25 / width as f32;
+        let (mut bases, mut detail) = (Bases::new(columns), vec![0; columns]);
         for row in (0..rows).skip(skip / 2 % rows).step_by(skip) {
             let kept = mask.map(|m| m.row(row as isize, 0, columns));
             let keep = |x: usize| kept.is_none_or(|m| !m[x]);
-            sources.base_row(row, &mut base);
+            sources.base_rows(row, &mut bases);
             let originals = original.row(row as isize, 0, columns);
-            let target = originals.iter().zip(&base).map(|(&v, &b)| (v as f32 * 4.0 - b as f32) * unit);
+            let target = originals.iter().zip(&bases.own).map(|(&v, &b)| (v as f32 * 4.0 - b as f32) * unit);
             samples.target.extend(target.enumerate().filter(|&(x, _)| keep(x)).map(|(_, t)| t));
             for index in (0..DETAILS).filter(|&i| available[i]) {
-                sources.detail_row(index, row, &base, &mut detail);
+                sources.detail_row(index, row, &bases, &mut detail, |d| d);
                 samples.largest = detail.iter().fold(samples.largest, |m, d| m.max(d.unsigned_abs()));
                 let kept = detail.iter().enumerate().filter(|&(x, _)| keep(x));
                 samples.details[index].extend(kept.map(|(_, &d)| d as f32 * unit));
@@ -71,40 +93,118 @@ impl Samples {
     }
 
     /// An estimate of the bits the whole step costs under `taps`.
-    pub fn bits(&self, taps: &Taps) -> f64 {
+    fn bits(&self, taps: &Taps) -> f64 {
         let bits: f32 = self.residuals(taps).iter().map(|r| (0.15 + r.abs()).log2()).sum();
         f64::from(bits) * self.share
     }
 
-    /// Taps that fit better than `start`, by iteratively reweighted least squares.
-    pub fn fit(&self, start: &Taps, rounds: usize) -> Taps {
+    /// Taps that pay for being told instead of `start`, or `start`.
+    pub fn better_taps(&self, start: &Taps) -> Taps {
+        let taps = self.fit(start);
+        let gain = self.bits(start) - self.bits(&taps);
+        if gain > change_bits(start, &taps, TAP_UNIT) { taps } else { *start }
+    }
+
+    /// Iteratively reweighted least squares: code length grows with the logarithm of the residual.
+    fn fit(&self, start: &Taps) -> Taps {
         let active: Vec<usize> = (0..DETAILS).filter(|&i| self.available[i]).collect();
+        let details: Vec<&[f32]> = active.iter().map(|&i| &self.details[i][..]).collect();
         let mut taps = *start;
-        for _ in 0..rounds {
+        for _ in 0..2 {
             let residuals = self.residuals(&taps);
             let weights: Vec<f32> = residuals.iter().map(|r| 1.0 / ((0.3 + r.abs()) * (1.0 + r.abs()))).collect();
-            let n = active.len();
-            let mut equations = vec![vec![0.0f64; n + 1]; n];
-            let mut weighted = vec![0.0f32; weights.len()];
-            for (i, &a) in active.iter().enumerate() {
-                weighted.iter_mut().zip(&weights).zip(&self.details[a]).for_each(|((o, w), d)| *o = w * d);
-                for (j, &b) in active.iter().enumerate().take(i + 1) {
-                    equations[i][j] = dot(&weighted, &self.details[b]);
-                    equations[j][i] = equations[i][j];
-                }
-                equations[i][n] = dot(&weighted, &residuals);
-            }
-            for (i, equation) in equations.iter_mut().enumerate() {
-                equation[i] = equation[i] * 1.003 + 0.5;
-            }
-            for (&a, change) in active.iter().zip(solve(equations)) {
+            let changes = least_squares(&details, &weights, &residuals);
+            for (&a, change) in active.iter().zip(changes) {
                 let tap = f64::from(taps[a]) + change * f64::from(TAP_ONE);
-                let steps = (tap / f64::from(TAP_STEP)).round().clamp(-2000.0, 2000.0);
-                taps[a] = steps as i16 * TAP_STEP as i16;
+                let units = (tap / f64::from(TAP_UNIT)).round().clamp(-2000.0, 2000.0);
+                taps[a] = units as i16 * TAP_UNIT as i16;
             }
         }
         taps
     }
+}
+
+/// Some codes of a step with their clues.
+pub struct ClueSamples {
+    pub clues: [Vec<f32>; CLUES],
+    pub magnitudes: Vec<f32>,
+    /// Targets of the step for each sample.
+    share: f64,
+    search: Search,
+}
+
+impl ClueSamples {
+    pub fn new(share: f64, search: Search) -> Self {
+        ClueSamples { clues: Default::default(), magnitudes: Vec::new(), share, search }
+    }
+
+    fn expected(&self, weights: &Weights) -> Vec<f32> {
+        let mut expected = vec![0.005; self.magnitudes.len()];
+        for (clue, &weight) in self.clues.iter().zip(weights).filter(|(_, w)| **w != 0) {
+            let weight = f32::from(weight) / UNIT as f32;
+            expected.iter_mut().zip(clue).for_each(|(e, c)| *e += weight * c);
+        }
+        expected
+    }
+
+    /// The bits of all codes of the step, were they geometrically distributed.
+    fn bits(&self, weights: &Weights) -> f64 {
+        let bits = |(&m, e): (&f32, f32)| (1.0 + e).log2() + m * (1.0 + 1.0 / e).log2();
+        f64::from(self.magnitudes.iter().zip(self.expected(weights)).map(bits).sum::<f32>()) * self.share
+    }
+
+    /// Weights that pay for being told instead of `start`, or `start`.
+    pub fn better_weights(&self, start: &Weights) -> Weights {
+        let weights = self.fit();
+        let gain = self.bits(start) - self.bits(&weights);
+        if gain * 0.6 > change_bits(start, &weights, WEIGHT_UNIT) { weights } else { *start }
+    }
+
+    /// Weights, none of them negative, under which the expected magnitudes are the likeliest.
+    fn fit(&self) -> Weights {
+        let mean = self.magnitudes.iter().sum::<f32>() / self.magnitudes.len().max(1) as f32;
+        let mut expected = vec![mean; self.magnitudes.len()];
+        let mut weights = [0; CLUES];
+        for _ in 0..3 {
+            let trust: Vec<f32> = expected.iter().map(|e| 1.0 / ((e + 0.02) * (1.0 + e))).collect();
+            let mut active = self.search.clues();
+            loop {
+                let clues: Vec<&[f32]> = active.iter().map(|&i| &self.clues[i][..]).collect();
+                let found = least_squares(&clues, &trust, &self.magnitudes);
+                weights = [0; CLUES];
+                for (&i, &weight) in active.iter().zip(&found) {
+                    let units = (weight * f64::from(UNIT) / f64::from(WEIGHT_UNIT)).round();
+                    weights[i] = units.clamp(0.0, f64::from(WEIGHT_LIMIT / WEIGHT_UNIT)) as i16 * WEIGHT_UNIT as i16;
+                }
+                let positive: Vec<usize> = active.iter().zip(&found).filter(|(_, w)| **w >= 0.0).map(|(&i, _)| i).collect();
+                if positive.len() == active.len() {
+                    break;
+                }
+                active = positive;
+            }
+            expected = self.expected(&weights);
+        }
+        weights
+    }
+}
+
+/// The factors under which the sum of `columns` comes nearest to `target`, by slightly damped weighted least squares.
+fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec<f64> {
+    let n = columns.len();
+    let mut equations = vec![vec![0.0f64; n + 1]; n];
+    let mut weighted = vec![0.0f32; weights.len()];
+    for (i, column) in columns.iter().enumerate() {
+        weighted.iter_mut().zip(weights).zip(*column).for_each(|((o, w), d)| *o = w * d);
+        for j in 0..=i {
+            equations[i][j] = dot(&weighted, columns[j]);
+            equations[j][i] = equations[i][j];
+        }
+        equations[i][n] = dot(&weighted, target);
+    }
+    for (i, equation) in equations.iter_mut().enumerate() {
+        equation[i] = equation[i] * 1.003 + 0.5;
+    }
+    solve(equations)
 }
 
 /// Dot product in eight lanes.

@@ -1,0 +1,220 @@
+//! One step: all targets of one phase at one level of a frame, predicted side by side, then coded in raster order.
+
+use super::bin::Bin;
+use super::context::{KINDS, Row, SETS, SIGNS, TABLES, uses_clue};
+use super::details::{Bases, DETAILS, Sources, TAP_UNIT, Taps, accumulate, finish, narrow};
+use super::expect::{self, CLUES, EDGE, ROW_CLUES, Surroundings};
+use super::fit::{ClueSamples, Samples, Search};
+use super::plane::{Level, Phase, Plane};
+use super::told::Told;
+use crate::entropy::BitCoder;
+use crate::entropy::codes::{CodeModel, Context};
+
+/// Everything that is learned while the steps of a tile are coded. `N` contexts are mixed.
+pub struct StepCoder<const N: usize> {
+    pub bin: Bin,
+    codes: CodeModel<N>,
+    taps: Told<DETAILS>,
+    weights: Told<CLUES>,
+}
+
+/// What a step is coded from.
+pub struct Step<'a> {
+    pub rows: usize,
+    pub columns: usize,
+    pub level: usize,
+    pub sources: Sources<'a>,
+    pub sizes: &'a Level<i16>,
+    /// Mean magnitudes of the reference frames' codes at the targets.
+    pub reference_sizes: Option<&'a Plane<i16>>,
+    pub mask: Option<&'a Plane<bool>>,
+    /// The values to be coded and how taps and weights are fitted to them; only when encoding.
+    pub original: Option<(&'a Plane<i32>, Search)>,
+}
+
+/// Buffers for one row of targets.
+struct Buffers {
+    bases: Bases,
+    detail: Vec<i16>,
+    sums: Vec<i32>,
+    prediction: Vec<i32>,
+}
+
+impl Step<'_> {
+    fn buffers(&self) -> Buffers {
+        let columns = self.columns;
+        Buffers {
+            bases: Bases::new(columns),
+            detail: vec![0; columns],
+            sums: vec![0; columns],
+            prediction: vec![0; columns],
+        }
+    }
+
+    fn predict_row(&self, row: usize, taps: &Taps, shift: u32, b: &mut Buffers) {
+        self.sources.base_rows(row, &mut b.bases);
+        b.sums.fill(0);
+        for index in (0..DETAILS).filter(|&i| taps[i] != 0) {
+            self.sources.detail_row(index, row, &b.bases, &mut b.detail, |d| narrow(d, shift));
+            accumulate(&b.detail, taps[index], &mut b.sums);
+        }
+        finish(&b.bases.own, &b.sums, shift, &mut b.prediction);
+    }
+
+    /// What the encoder is going to code.
+    fn codes(&self, original: &Plane<i32>, bin: Bin, taps: &Taps, shift: u32) -> Plane<i32> {
+        let mut codes = Plane::new(original.rows, original.columns);
+        let mut buffers = self.buffers();
+        for row in 0..original.rows {
+            self.predict_row(row, taps, shift, &mut buffers);
+            let out = codes.row_mut(row);
+            bin.quantise(original.row(row as isize, 0, original.columns), &buffers.prediction, out);
+            if let Some(mask) = self.mask {
+                let masked = mask.row(row as isize, 0, original.columns);
+                out.iter_mut().zip(masked).filter(|(_, m)| **m).for_each(|(c, _)| *c = 0);
+            }
+        }
+        codes
+    }
+}
+
+impl<const N: usize> StepCoder<N> {
+    pub fn new(bin: Bin) -> Self {
+        StepCoder {
+            bin,
+            codes: CodeModel::new(std::array::from_fn(|i| TABLES[i]), SETS, SIGNS),
+            taps: Told::new(TAP_UNIT),
+            weights: Told::new(expect::WEIGHT_UNIT),
+        }
+    }
+
+    /// Codes a step: its values and the magnitudes of its codes go to `values` and `sizes`.
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
+        let phase = step.sources.phase;
+        let (rows, columns) = (step.rows, step.columns);
+        let slot = (step.level.min(3) * 3 + phase as usize - 1) * 3 + step.sources.references();
+        let kind = (step.level.min(3) * 3 + phase as usize - 1) * 2 + usize::from(step.sources.references() > 0);
+        debug_assert!(kind < KINDS);
+
+        let available = step.sources.available();
+        let samples = step.original.map(|(o, search)| Samples::gather(step, o, self.bin.width(), search));
+        let start = self.taps.last(slot).unwrap_or_else(|| step.sources.default_taps());
+        let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start));
+        let taps = self.taps.code(coder, slot, start, fitted, |i| available[i]);
+        let shift = coder.code_raw(samples.as_ref().map_or(0, Samples::shift), 4).min(12);
+        drop(samples);
+
+        let coded = step.original.map(|(o, n)| (step.codes(o, self.bin, &taps, shift), n));
+        let start = self.weights.last(slot).unwrap_or_else(|| expect::start(phase, step.reference_sizes.is_some()));
+        let fitted = coded.as_ref().map_or(start, |(codes, n)| {
+            self.clue_samples(step, codes, &taps, shift, *n).better_weights(&start)
+        });
+        let weights = self.weights.code(coder, slot, start, fitted, |_| true).map(|w| w.clamp(0, expect::WEIGHT_LIMIT as i16));
+
+        let mut buffers = step.buffers();
+        let mut clues: [Vec<i16>; ROW_CLUES] = std::array::from_fn(|_| vec![0; columns]);
+        let mut known = vec![0; columns];
+        let mut codes = vec![0; columns + 2 * EDGE];
+        let mut above = codes.clone();
+        let mut magnitudes = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
+        let west = [0, 1].map(|i| weights[ROW_CLUES + i] as u32);
+        for row in 0..rows {
+            step.predict_row(row, &taps, shift, &mut buffers);
+            known.fill(0);
+            let surroundings = self.surroundings(step, row, &buffers, &magnitudes);
+            for (index, clue) in clues.iter_mut().enumerate().filter(|(i, _)| weights[*i] != 0 || uses_clue(*i, N)) {
+                surroundings.clue_row(index, clue);
+                accumulate(clue, weights[index], &mut known);
+            }
+            let (inner, masked) = (EDGE..EDGE + columns, step.mask.map(|m| m.row(row as isize, 0, columns)));
+            if let Some((wanted, _)) = &coded {
+                codes[inner.clone()].copy_from_slice(wanted.row(row as isize, 0, columns));
+            }
+            for x in 0..columns {
+                if masked.is_some_and(|m| m[x]) {
+                    codes[x + EDGE] = 0;
+                    continue;
+                }
+                let place = Row {
+                    kind,
+                    codes: &codes,
+                    above: &above,
+                    known: &known,
+                    west,
+                    centres: &clues[5],
+                    reference: &clues[7],
+                    bend: &clues[8],
+                    slope: &clues[9],
+                };
+                let context: Context<N> = place.context(x);
+                codes[x + EDGE] = self.codes.code(coder, codes[x + EDGE], &context);
+            }
+            self.bin.restore(&codes[inner.clone()], &mut buffers.prediction);
+            values.row_mut(row).copy_from_slice(&buffers.prediction);
+            magnitudes.swap(0, 1);
+            magnitudes_of(&codes, &mut magnitudes[0]);
+            sizes.row_mut(row).copy_from_slice(&magnitudes[0][inner]);
+            std::mem::swap(&mut codes, &mut above);
+        }
+        values.extend_smoothly();
+        sizes.extend_flat();
+    }
+
+    fn surroundings<'a>(
+        &self,
+        step: &'a Step,
+        row: usize,
+        buffers: &'a Buffers,
+        above: &'a [Vec<i16>; 2],
+    ) -> Surroundings<'a> {
+        Surroundings {
+            sources: &step.sources,
+            sizes: step.sizes,
+            reference: step.reference_sizes,
+            bin_log: self.bin.log(),
+            row,
+            bases: &buffers.bases,
+            prediction: &buffers.prediction,
+            above: above.each_ref().map(|a| &a[..]),
+        }
+    }
+
+    /// Clues and codes of some targets in whole rows.
+    fn clue_samples(&self, step: &Step, codes: &Plane<i32>, taps: &Taps, shift: u32, search: Search) -> ClueSamples {
+        let (rows, columns) = (codes.rows, codes.columns);
+        let skip = (rows * columns / search.samples).clamp(1, rows);
+        let mut samples = ClueSamples::new(rows as f64 / rows.div_ceil(skip) as f64, search);
+        let mut buffers = step.buffers();
+        let mut clue = vec![0; columns];
+        let edge = EDGE as isize;
+        for row in (0..rows).skip(skip / 2 % rows).step_by(skip) {
+            step.predict_row(row, taps, shift, &mut buffers);
+            let magnitudes = [0, 1, 2].map(|up| {
+                let mut magnitudes = vec![0; columns + 2 * EDGE];
+                if row >= up {
+                    // Margins of a plane of codes are zero, as they are here.
+                    magnitudes_of(codes.row((row - up) as isize, -edge, columns + 2 * EDGE), &mut magnitudes);
+                }
+                magnitudes
+            });
+            let [here, above @ ..] = magnitudes;
+            let surroundings = self.surroundings(step, row, &buffers, &above);
+            let masked = step.mask.map(|m| m.row(row as isize, 0, columns));
+            let keep = |x: &usize| masked.is_none_or(|m| !m[*x]);
+            let kept: Vec<usize> = (0..columns).filter(keep).collect();
+            for index in 0..ROW_CLUES {
+                surroundings.clue_row(index, &mut clue);
+                samples.clues[index].extend(kept.iter().map(|&x| f32::from(clue[x])));
+            }
+            for far in 1..=2 {
+                samples.clues[ROW_CLUES + far - 1].extend(kept.iter().map(|&x| f32::from(here[x + EDGE - far])));
+            }
+            samples.magnitudes.extend(kept.iter().map(|&x| f32::from(here[x + EDGE])));
+        }
+        samples
+    }
+}
+
+fn magnitudes_of(codes: &[i32], out: &mut [i16]) {
+    out.iter_mut().zip(codes).for_each(|(m, c)| *m = c.wrapping_abs().clamp(-32767, 32767).wrapping_abs() as i16);
+}

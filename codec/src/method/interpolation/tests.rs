@@ -1,0 +1,141 @@
+//! What must be true of the method for whoever uses it.
+
+use super::{decode, encode};
+use crate::lattice::{LATTICE_LIMIT, Tile};
+use crate::options::Effort;
+use proptest::prelude::*;
+
+const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Balanced, Effort::Best];
+
+fn check(shape: [usize; 3], values: &[i32], mask: Option<&[bool]>, bin_bits: u32, effort: Effort) -> usize {
+    let coded = encode(&Tile { shape, values, mask, bin_bits }, effort);
+    let decoded = decode(&coded.bytes, shape, mask, bin_bits).unwrap();
+    assert!(decoded == coded.decoded, "the decoder sees what the encoder foresaw");
+    let half = 1i64 << bin_bits >> 1;
+    for i in (0..values.len()).filter(|&i| mask.is_none_or(|m| !m[i])) {
+        let off = (i64::from(values[i]) - i64::from(decoded[i])).abs();
+        assert!(off <= half, "{} became {} at {i} of {shape:?}", values[i], decoded[i]);
+    }
+    coded.bytes.len()
+}
+
+fn shapes() -> impl Strategy<Value = [usize; 3]> {
+    prop_oneof![
+        prop::array::uniform3(1usize..12),
+        (1usize..40, 1usize..40).prop_map(|(rows, columns)| [1, rows, columns]),
+        (1usize..600).prop_map(|n| [1, 1, n]),
+        (1usize..200).prop_map(|n| [n, 1, 1]),
+        (1usize..30, 1usize..30).prop_map(|(planes, rows)| [planes, rows, 1]),
+    ]
+}
+
+/// Smooth, rough, packed and extreme values.
+fn values(kind: u8, seed: u32, index: usize) -> i32 {
+    let noise = (index as u32).wrapping_mul(2654435761).wrapping_add(seed).wrapping_mul(0x9e37_79b9) >> 3;
+    match kind {
+        0 => (index as i32 % 97) * 4000 - 200_000,
+        1 => (noise >> 18) as i32 - 1000,
+        2 => (noise >> 20) as i32 % 50 * 30_000,
+        3 => noise as i32 % LATTICE_LIMIT,
+        _ => if noise % 7 == 0 { LATTICE_LIMIT } else { -LATTICE_LIMIT },
+    }
+}
+
+proptest! {
+    #[test]
+    fn within_half_a_bin(
+        shape in shapes(),
+        kind in 0u8..5,
+        seed: u32,
+        bin_bits in 0u32..=8,
+        masked in prop_oneof![Just(0u32), Just(30), Just(90), Just(100)],
+        effort in 0usize..3,
+    ) {
+        let points = shape.iter().product::<usize>();
+        let field: Vec<i32> = (0..points).map(|i| values(kind, seed, i)).collect();
+        let mask: Vec<bool> = (0..points).map(|i| values(3, seed ^ 5, i / 3) as u32 % 100 < masked).collect();
+        check(shape, &field, (masked > 0).then_some(&mask[..]), bin_bits, EFFORTS[effort]);
+    }
+
+    #[test]
+    fn any_bytes_decode_to_something_or_an_error(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..300),
+        shape in shapes(),
+        masked: bool,
+        bin_bits in 0u32..=31,
+    ) {
+        let points = shape.iter().product::<usize>();
+        let mask: Vec<bool> = (0..points).map(|i| i % 3 == 0).collect();
+        for first in [0, 0x40, 0x80, 0xff] {
+            if let Some(byte) = bytes.first_mut() {
+                *byte = first;
+            }
+            if let Ok(values) = decode(&bytes, shape, masked.then_some(&mask[..]), bin_bits) {
+                prop_assert_eq!(values.len(), points);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_cut_short_is_an_error_or_changes_the_tail_only_in_size() {
+    let shape = [3, 20, 30];
+    let field: Vec<i32> = (0..1800).map(|i| values(1, 7, i)).collect();
+    let coded = encode(&Tile { shape, values: &field, mask: None, bin_bits: 4 }, Effort::Balanced);
+    assert!(decode(&coded.bytes[..coded.bytes.len() / 2], shape, None, 4).is_err());
+}
+
+/// A wave in space and time with land where the wave is not.
+fn ocean(shape: [usize; 3], land: i32) -> (Vec<i32>, Vec<bool>) {
+    let [_, rows, columns] = shape;
+    let at = |i: usize| [i / (rows * columns), i / columns % rows, i % columns].map(|x| x as f64);
+    let points = 0..shape.iter().product::<usize>();
+    let mask: Vec<bool> = points.clone().map(|i| at(i)[1] + 12.0 * (at(i)[2] / 15.0).sin() > rows as f64 * 0.6).collect();
+    let wave = |[t, y, x]: [f64; 3]| 60_000.0 * ((x + t) / 17.0).sin() * (y / 23.0).cos() + 900.0 * (x * y + t).sin();
+    let value = |i: usize| if mask[i] { land } else { wave(at(i)) as i32 };
+    (points.map(value).collect(), mask)
+}
+
+#[test]
+fn land_costs_nothing() {
+    let shape = [6, 120, 130];
+    let (field, mask) = ocean(shape, 0);
+    let all_ocean: Vec<i32> = ocean([6, 120, 130], 0).0;
+    let masked = check(shape, &field, Some(&mask), 8, Effort::Balanced);
+    let share = mask.iter().filter(|m| !**m).count() as f64 / mask.len() as f64;
+    // The part without land, alone.
+    let rows = 60;
+    let part: Vec<i32> = all_ocean.chunks(120 * 130).flat_map(|frame| frame[..rows * 130].to_vec()).collect();
+    let alone = check([6, rows, 130], &part, None, 8, Effort::Balanced) as f64 * share * 120.0 / rows as f64;
+    assert!((masked as f64) < alone * 1.1, "{masked} bytes with land, {alone} of ocean");
+}
+
+#[test]
+fn what_land_holds_does_not_matter() {
+    let shape = [4, 50, 60];
+    let sizes = [0, -1_000_000].map(|land| {
+        let (field, mask) = ocean(shape, land);
+        check(shape, &field, Some(&mask), 8, Effort::Balanced)
+    });
+    assert_eq!(sizes[0], sizes[1]);
+}
+
+#[test]
+fn nothing_to_say_costs_next_to_nothing() {
+    for shape in [[8, 64, 64], [1, 1, 30_000], [30_000, 1, 1]] {
+        let points = shape.iter().product();
+        assert!(check(shape, &vec![12345; points], None, 8, Effort::Balanced) < 120);
+        assert!(check(shape, &vec![0; points], Some(&vec![true; points]), 8, Effort::Balanced) < 120);
+    }
+}
+
+#[test]
+fn packed_values_are_not_paid_for_twice() {
+    let shape = [1, 150, 200];
+    let smooth = |i: usize| ((i % 200) as f64 / 30.0).sin() * ((i / 200) as f64 / 40.0).cos() * 100.0;
+    let coarse: Vec<i32> = (0..30_000).map(|i| smooth(i).round() as i32).collect();
+    let packed: Vec<i32> = coarse.iter().map(|v| v * 40_000).collect();
+    let exact = check(shape, &coarse, None, 0, Effort::Balanced);
+    let fine = check(shape, &packed, None, 8, Effort::Balanced);
+    assert!(fine as f64 <= exact as f64 * 1.1 + 300.0, "{fine} bytes, {exact} for the integers themselves");
+}
