@@ -88,7 +88,7 @@ fn report_graph(model: &LoadedModel, name: &str, store: &Store) -> GraphReport {
     };
     let mut tried = vec![embedded(source.engine().map(drop).map_err(|e| e.to_string()))];
     if let Ok(runtime) = onnxruntime::runtime(&store.settings().library) {
-        let each = providers(store.settings(), runtime).into_iter();
+        let each = providers(runtime).into_iter();
         tried.extend(each.map(|p| (p.to_string(), source.accelerator(runtime, p).map(drop))));
     }
     GraphReport { name: name.into(), providers: tried }

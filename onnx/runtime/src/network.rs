@@ -89,7 +89,7 @@ impl Accelerator {
     }
 }
 
-/// The fastest provider that reproduces the known answers, before the engine, which always stands behind it.
+/// A provider that is worth trying and reproduces the known answers, before the engine, which always stands behind it.
 pub struct Accelerated {
     engine: Engine,
     accelerator: Mutex<Option<Arc<Accelerator>>>,
@@ -148,31 +148,40 @@ impl Network for Accelerated {
     }
 }
 
-/// The providers to try, the fastest first.
-pub fn providers(settings: &Settings, runtime: &Runtime) -> Vec<Provider> {
-    match settings.device {
-        Device::Cpu => vec![Provider::Cpu],
-        Device::Auto | Device::Cuda if runtime.cuda => vec![Provider::Cuda, Provider::Cpu],
-        Device::Auto => vec![Provider::Cpu],
-        Device::Cuda => {
-            skipped(Provider::Cuda, "this ONNX Runtime was built without it");
-            vec![Provider::Cpu]
-        }
+/// Every provider of a runtime, the fastest first.
+pub fn providers(runtime: &Runtime) -> Vec<Provider> {
+    let cuda = runtime.cuda.then_some(Provider::Cuda);
+    cuda.into_iter().chain([Provider::Cpu]).collect()
+}
+
+/// Whether a provider may be faster than the engine, or was asked for. On the CPU the engine's vector paths are faster than
+/// ONNX Runtime (`docs/determinism.md`), and need no library.
+fn worth_trying(provider: Provider, settings: &Settings) -> bool {
+    match provider {
+        Provider::Cuda => settings.device != Device::Cpu,
+        Provider::Cpu => matches!(settings.library, Library::At(_)) || Path::best() == Path::Portable,
     }
 }
 
 fn choose(source: &Source, settings: &Settings) -> Option<Accelerator> {
+    if ![Provider::Cuda, Provider::Cpu].iter().any(|&p| worth_trying(p, settings)) {
+        return None;
+    }
+    let asked_for_cuda = settings.device == Device::Cuda;
     let runtime = match onnxruntime::runtime(&settings.library) {
         Ok(runtime) => runtime,
         Err(why) => {
-            let asked_for = matches!(settings.library, Library::At(_)) || settings.device == Device::Cuda;
-            if asked_for {
+            if matches!(settings.library, Library::At(_)) || asked_for_cuda {
                 notice::once("runtime", &format!("ONNX Runtime is not used: {why}"));
             }
             return None;
         }
     };
-    providers(settings, runtime).into_iter().find_map(|provider| match source.accelerator(runtime, provider) {
+    if asked_for_cuda && !runtime.cuda {
+        skipped(Provider::Cuda, "this ONNX Runtime was built without it");
+    }
+    let mut candidates = providers(runtime).into_iter().filter(|&p| worth_trying(p, settings));
+    candidates.find_map(|provider| match source.accelerator(runtime, provider) {
         Ok(accelerator) => Some(accelerator),
         Err(why) => {
             skipped(provider, &why);

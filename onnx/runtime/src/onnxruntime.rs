@@ -17,7 +17,8 @@ use std::sync::OnceLock;
 /// A loaded library. There is one in a process, and it stays: neither it nor its environment can be taken down safely
 /// while a host may still call.
 pub struct Runtime {
-    environment: Environment,
+    /// Made for the first session.
+    environment: OnceLock<Result<Environment, String>>,
     pub path: PathBuf,
     pub version: String,
     /// The library has a CUDA provider; whether that works, only a session shows.
@@ -73,17 +74,27 @@ fn load(path: &Path) -> Result<Runtime, String> {
     if minor.is_none_or(|m| m < OLDEST_MINOR) {
         return Err(format!("version {version}; 1.{OLDEST_MINOR} or later is needed"));
     }
+    ort::init_from(path).map(drop).map_err(|e| e.to_string())?;
+    let cuda = ep::CUDA::is_available().unwrap_or(false);
+    Ok(Runtime { environment: OnceLock::new(), path: path.to_path_buf(), version, cuda })
+}
+
+impl Runtime {
+    fn environment(&self) -> Result<&Environment, String> {
+        self.environment.get_or_init(|| guarded(make_environment)).as_ref().map_err(String::clone)
+    }
+}
+
+fn make_environment() -> ort::Result<Environment> {
     if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
         // SAFETY: happens once in a process, before the environment that reads it exists. As with every setenv, a thread of
         // the host that reads its environment in this very moment without Rust's lock would race; the alternative is a
         // library that sends usage data and writes into the user's home.
         unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
     }
-    let builder = ort::init_from(path).map_err(|e| e.to_string())?;
-    let environment = builder.with_name("caesar").with_telemetry(false).build().map_err(|e| e.to_string())?;
+    let environment = ort::init().with_name("caesar").with_telemetry(false).build()?;
     environment.set_log_level(LogLevel::Fatal);
-    let cuda = ep::CUDA::is_available().unwrap_or(false);
-    Ok(Runtime { environment, path: path.to_path_buf(), version, cuda })
+    Ok(environment)
 }
 
 /// Asks the library before anything relies on it.
@@ -120,8 +131,9 @@ impl std::fmt::Display for Provider {
 
 /// One thread, all optimisations, on one provider.
 pub fn session(runtime: &Runtime, provider: Provider, file: &[u8]) -> Result<Session, String> {
+    let environment = runtime.environment()?;
     guarded(|| {
-        let builder = Session::builder(&runtime.environment)?
+        let builder = Session::builder(environment)?
             .with_intra_threads(1)?
             .with_inter_threads(1)?
             .with_log_level(LogLevel::Fatal)?
