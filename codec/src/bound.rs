@@ -1,10 +1,8 @@
 //! A bound resolved to numbers: the lattice on which a chunk is coded, and the check of decoded values in the stored type.
 
-use crate::grid::Grid;
 use crate::lattice::LATTICE_LIMIT;
 use crate::mask::Survey;
 use crate::options::Bound;
-use crate::palette;
 use crate::value::Value;
 
 /// What the lattice's integers stand for.
@@ -14,14 +12,12 @@ pub enum Domain {
     Linear,
     /// The base-2 logarithm of the value's magnitude (a bound relative to each value).
     Logarithmic,
-    /// The rank of the value in the palette.
-    Ranks,
 }
 
 /// How lattice integers become values: `origin + step · v`, held within `low..=high`, in f64, then rounded to
 /// the stored type. The origin is the middle of the range; clamping never moves a value away from its
 /// original and keeps the decoded field inside the range of the data (no negative rain).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lattice {
     pub domain: Domain,
     pub low: f64,
@@ -29,8 +25,6 @@ pub struct Lattice {
     pub step: f64,
     /// A quantiser bin is `1 << bin_bits` lattice units.
     pub bin_bits: u32,
-    /// Bit patterns of all values of the chunk in ascending order, when ranks are coded; else empty.
-    pub palette: Vec<u64>,
 }
 
 /// Lattice units a bin has when the range allows it: rounding values to the lattice then costs 1/256 of the bound.
@@ -43,7 +37,7 @@ impl Lattice {
         let largest = match domain {
             Domain::Linear => low.abs().max(high.abs()),
             // A relative error of the result is an absolute one of its logarithm.
-            _ => std::f64::consts::LOG2_E,
+            Domain::Logarithmic => std::f64::consts::LOG2_E,
         };
         let exact = error - largest * V::ROUNDING;
         let error = if exact > error / 2.0 { exact } else { error / 2.0 };
@@ -53,21 +47,8 @@ impl Lattice {
             let step = error / (half_bin + 0.5);
             // One factor of two in the origin's favour, one for predictions that overshoot.
             let fits = step.is_normal() && range.is_finite() && range / step < f64::from(LATTICE_LIMIT);
-            fits.then_some(Lattice { domain, low, high, step, bin_bits, palette: Vec::new() })
+            fits.then_some(Lattice { domain, low, high, step, bin_bits })
         })
-    }
-
-    /// The lattice of packed integers: every ordinary value is one of its points, so a bin is one step.
-    fn on(grid: Grid) -> Option<Lattice> {
-        // The middle of the range must be a grid point.
-        let high = grid.low + grid.step * (grid.steps + grid.steps % 2.0);
-        let fits = grid.steps < f64::from(LATTICE_LIMIT) && grid.step.is_normal() && high.is_finite();
-        fits.then_some(Lattice { domain: Domain::Linear, low: grid.low, high, step: grid.step, bin_bits: 0, palette: Vec::new() })
-    }
-
-    /// The lattice of ranks.
-    fn of_ranks(palette: Vec<u64>) -> Lattice {
-        Lattice { domain: Domain::Ranks, low: 0.0, high: 0.0, step: 1.0, bin_bits: 0, palette }
     }
 
     /// Whether these numbers, which may come from a stream, make a lattice.
@@ -78,7 +59,6 @@ impl Lattice {
             && self.high.is_finite()
             && self.step.is_normal()
             && self.step > 0.0
-            && (self.domain == Domain::Ranks) != self.palette.is_empty()
     }
 
     fn origin(&self) -> f64 {
@@ -95,7 +75,6 @@ impl Lattice {
         match self.domain {
             Domain::Linear => values.iter().map(|v| integer(v.to_f64())).collect(),
             Domain::Logarithmic => values.iter().map(|v| integer(v.to_f64().abs().log2())).collect(),
-            Domain::Ranks => palette::ranks(values, &self.palette),
         }
     }
 
@@ -106,7 +85,6 @@ impl Lattice {
         let magnitudes = integers.iter().map(|&v| value(v));
         match (self.domain, negative) {
             (Domain::Linear, _) => magnitudes.map(V::from_f64).collect(),
-            (Domain::Ranks, _) => palette::values(integers, &self.palette),
             (Domain::Logarithmic, None) => magnitudes.map(|x| V::from_f64(exp2(x))).collect(),
             (Domain::Logarithmic, Some(negative)) => {
                 let signed = |(x, &n): (f64, &u8)| V::from_f64(if n != 0 { -exp2(x) } else { exp2(x) });
@@ -132,7 +110,7 @@ fn exp2(x: f64) -> f64 {
 }
 
 /// What a chunk's bound comes to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Resolved {
     /// Bit for bit: asked for, or nothing cheaper keeps the bound.
     Lossless,
@@ -167,24 +145,16 @@ impl Target {
 /// Defined answers for what is not a proper bound: a bound of 0, and a relative bound on a constant, are
 /// lossless; so is one too tight for 2^28 steps over the range, or a range beyond f64. A bound wider than the range is kept as
 /// it is and costs next to nothing.
-pub fn resolve<V: Value>(bound: Bound, values: &[V], survey: &Survey) -> Resolved {
+pub fn resolve<V: Value>(bound: Bound, survey: &Survey) -> Resolved {
     let range = survey.high - survey.low;
     if survey.ordinary == 0 {
         // Nothing but special values: any lattice serves.
-        let lattice = Lattice { domain: Domain::Linear, low: 0.0, high: 0.0, step: 1.0, bin_bits: 0, palette: Vec::new() };
+        let lattice = Lattice { domain: Domain::Linear, low: 0.0, high: 0.0, step: 1.0, bin_bits: 0 };
         return if bound == Bound::Lossless { Resolved::Lossless } else { Resolved::Lossy(lattice, Target::Absolute(0.0)) };
     }
-    let pointwise = |error: f64| {
-        let bins = range / (2.0 * error);
-        let exact = || {
-            let grid = Grid::find(values, survey, 2.0 * error).and_then(Lattice::on);
-            grid.or_else(|| palette::find(values, survey, bins * 0.4).map(Lattice::of_ranks))
-        };
-        let exact = if error > 0.0 { exact() } else { None };
-        match exact.or_else(|| Lattice::new::<V>(Domain::Linear, survey.low, survey.high, error)) {
-            Some(lattice) if error > 0.0 => Resolved::Lossy(lattice, Target::Absolute(error)),
-            _ => Resolved::Lossless,
-        }
+    let pointwise = |error: f64| match Lattice::new::<V>(Domain::Linear, survey.low, survey.high, error) {
+        Some(lattice) if error > 0.0 => Resolved::Lossy(lattice, Target::Absolute(error)),
+        _ => Resolved::Lossless,
     };
     match bound {
         Bound::Lossless => Resolved::Lossless,
@@ -218,11 +188,8 @@ impl Lattice {
         Lattice::new::<V>(self.domain, self.low, self.high, error)
     }
 
-    /// The pointwise error that half a bin stands for; none for ranks, which are exact.
+    /// The pointwise error that half a bin stands for.
     pub fn error(&self) -> f64 {
-        if self.domain == Domain::Ranks {
-            return 0.0;
-        }
         let half_bin = if self.bin_bits == 0 { 0.0 } else { (1 << (self.bin_bits - 1)) as f64 };
         self.step * (half_bin + 0.5)
     }
@@ -246,7 +213,7 @@ mod tests {
             let high = low + range;
             let survey = Survey { low: low.into(), high: high.into(), ordinary: 2, ..Survey::default() };
             let error = bound * f64::from(high - low);
-            if let Resolved::Lossy(lattice, target) = resolve::<f32>(Bound::Absolute(error), &[], &survey) {
+            if let Resolved::Lossy(lattice, target) = resolve::<f32>(Bound::Absolute(error), &survey) {
                 let x = (low + at * (high - low)).clamp(low, high);
                 let half = if lattice.bin_bits == 0 { 0 } else { 1 << (lattice.bin_bits - 1) };
                 let v = lattice.integers(&[x])[0];

@@ -112,7 +112,7 @@ impl Codec {
     /// A tile's little-endian bytes, checked against their checksum.
     fn decode_tile(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region) -> Result<Vec<u8>> {
         let element = header.layout.element;
-        let tile = match (entry.method, &header.lattice) {
+        let tile = match (entry.method, header.lattice) {
             (MethodChoice::Lossless, _) => lossless::decode(bytes, element, region.len() * element.size)?,
             (_, None) => return corrupt("a tile under a bound in a lossless stream"),
             (_, Some(lattice)) if element.size == 4 => self.bounded::<f32>(header, lattice, entry, bytes, region)?,
@@ -125,7 +125,7 @@ impl Codec {
         }
     }
 
-    fn bounded<V: Value>(&self, header: &Header, lattice: &Lattice, entry: Entry, bytes: &[u8], region: Region) -> Result<Vec<u8>> {
+    fn bounded<V: Value>(&self, header: &Header, lattice: Lattice, entry: Entry, bytes: &[u8], region: Region) -> Result<Vec<u8>> {
         let parts = Parts::read(bytes)?;
         let classes = decode_classes(parts.mask, region.shape)?;
         let signs = decode_classes(parts.signs, region.shape)?;

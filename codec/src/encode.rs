@@ -67,18 +67,15 @@ impl Codec {
         let bound = header.options.bound;
         let values = values_of::<V>(native);
         let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)), &self.fills);
-        let (lattice, target) = match resolve(bound, &values, &survey) {
+        let (lattice, target) = match resolve::<V>(bound, &survey) {
             Resolved::Lossless => return self.encode_lossless(header, native),
             Resolved::Lossy(lattice, target) => (lattice, target),
         };
         header.specials = survey.specials.clone();
         let field = Field { values: &values, survey: &survey };
         let (lattice, mut tiles) = match target {
-            Target::MeanSquare(limit) => self.within_mean(&header, &field, &lattice, limit),
-            _ => {
-                let tiles = self.tiles(&header, &field, &lattice, target, header.options.method);
-                (lattice, tiles)
-            }
+            Target::MeanSquare(limit) => self.within_mean(&header, &field, lattice, limit),
+            _ => (lattice, self.tiles(&header, &field, lattice, target, header.options.method)),
         };
         header.lattice = Some(lattice);
         for tile in &mut tiles {
@@ -94,7 +91,7 @@ impl Codec {
     }
 
     /// Every tile of a chunk, in order.
-    fn tiles<V: Value>(&self, header: &Header, field: &Field<V>, lattice: &Lattice, target: Target, method: MethodChoice) -> Vec<EncodedTile> {
+    fn tiles<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, method: MethodChoice) -> Vec<EncodedTile> {
         self.in_order(header.plan.count(), |i| self.tile(header, field, lattice, target, method, header.plan.region(i)))
     }
 
@@ -102,7 +99,7 @@ impl Codec {
     ///
     /// Interpolation errs by less than its bins allow, so its pointwise error is widened or narrowed in a few trials until the
     /// limit is just met; a method that aims at the mean itself then has its turn at each tile.
-    fn within_mean<V: Value>(&self, header: &Header, field: &Field<V>, start: &Lattice, limit: f64) -> (Lattice, Vec<EncodedTile>) {
+    fn within_mean<V: Value>(&self, header: &Header, field: &Field<V>, start: Lattice, limit: f64) -> (Lattice, Vec<EncodedTile>) {
         let target = Target::MeanSquare(limit);
         let method = header.options.method;
         let used = |tiles: &[EncodedTile]| tiles.iter().map(|t| t.square).sum::<f64>() / field.survey.ordinary.max(1) as f64 / limit;
@@ -112,15 +109,15 @@ impl Codec {
             (_, Effort::Fast) => 2,
             _ => 4,
         };
-        let mut lattice = start.clone();
+        let mut lattice = start;
         let mut best: Option<(Lattice, Vec<EncodedTile>)> = None;
         for _ in 0..trials {
             let method = if own_aim { method } else { MethodChoice::Interpolation };
-            let tiles = self.tiles(header, field, &lattice, target, method);
+            let tiles = self.tiles(header, field, lattice, target, method);
             let used = used(&tiles);
             let met = used <= 1.0;
             if met {
-                best = Some((lattice.clone(), tiles));
+                best = Some((lattice, tiles));
             }
             if met && (used > 0.95 || lattice.error() > lattice.high - lattice.low) {
                 break;
@@ -135,12 +132,11 @@ impl Codec {
         let (lattice, mut tiles) = best.unwrap_or_else(|| {
             // A pointwise error of the root mean square keeps it whatever the data.
             let error = limit.sqrt();
-            let lattice = start.with_error::<V>(error).unwrap_or(start.clone());
-            let tiles = self.tiles(header, field, &lattice, Target::Absolute(error), MethodChoice::Interpolation);
-            (lattice, tiles)
+            let lattice = start.with_error::<V>(error).unwrap_or(start);
+            (lattice, self.tiles(header, field, lattice, Target::Absolute(error), MethodChoice::Interpolation))
         });
         if method == MethodChoice::Auto && header.options.effort != Effort::Fast {
-            let rivals = self.tiles(header, field, &lattice, target, MethodChoice::CaesarV);
+            let rivals = self.tiles(header, field, lattice, target, MethodChoice::CaesarV);
             // One at a time would overspend: a rival may err more than the tile it replaces. Both together are within the limit
             // only if the sum is.
             let mut square: f64 = tiles.iter().map(|t| t.square).sum();
@@ -156,7 +152,7 @@ impl Codec {
     }
 
     /// One tile by the method asked for; `Auto` keeps the smallest.
-    fn tile<V: Value>(&self, header: &Header, field: &Field<V>, lattice: &Lattice, target: Target, method: MethodChoice, region: Region) -> EncodedTile {
+    fn tile<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, method: MethodChoice, region: Region) -> EncodedTile {
         let values = gather(field.values, header.plan.array, region);
         let prepared = Prepared::new(&values, field.survey, lattice, region.shape);
         let effort = header.options.effort;
@@ -183,7 +179,7 @@ impl Codec {
     }
 
     /// A tile by CAESAR-V, and its model; `None` without a model that works.
-    fn caesar_v(&self, tile: &Tile, target: Target, lattice: &Lattice, effort: Effort) -> Option<(Coded, ModelHash)> {
+    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort) -> Option<(Coded, ModelHash)> {
         let model = self.models.preferred(caesar_v::role(tile.shape))?;
         let target = match target {
             // Half a unit for the rounding of values to the lattice.
@@ -227,7 +223,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new<V: Value>(values: &[V], survey: &Survey, lattice: &Lattice, shape: [usize; 3]) -> Prepared {
+    fn new<V: Value>(values: &[V], survey: &Survey, lattice: Lattice, shape: [usize; 3]) -> Prepared {
         let classes = survey.classes(values);
         let mask = classes.as_ref().map(|classes| classes.iter().map(|&c| c != 0).collect::<Vec<_>>());
         let mut integers = lattice.integers(values);
@@ -240,12 +236,12 @@ impl Prepared {
         Prepared { shape, integers, classes, mask, negative }
     }
 
-    fn tile(&self, lattice: &Lattice) -> Tile<'_> {
+    fn tile(&self, lattice: Lattice) -> Tile<'_> {
         Tile { shape: self.shape, values: &self.integers, mask: self.mask.as_deref(), bin_bits: lattice.bin_bits }
     }
 
     /// The tile's bytes, its values as they will be decoded, and its sum of squared errors.
-    fn finish<V: Value>(&self, values: &[V], coded: &Coded, lattice: &Lattice, target: Target) -> (Vec<u8>, Vec<V>, f64) {
+    fn finish<V: Value>(&self, values: &[V], coded: &Coded, lattice: Lattice, target: Target) -> (Vec<u8>, Vec<V>, f64) {
         let class = |i: usize| self.classes.as_ref().map_or(0, |classes| classes[i]);
         let mut decoded = lattice.values::<V>(&coded.decoded, self.negative.as_deref());
         let mut square = 0.0;

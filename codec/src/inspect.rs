@@ -71,7 +71,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection> {
     Ok(Inspection {
         version: header.version.0,
         options: header.options,
-        resolved_error: header.lattice.as_ref().map(|lattice| lattice.error()),
+        resolved_error: header.lattice.map(|lattice| lattice.error()),
         tiles: tiles.iter().enumerate().map(tile).collect::<Result<Vec<_>>>()?,
         specials: header.specials.clone(),
         overhead_bytes: bytes.len() - payload,

@@ -1,13 +1,11 @@
 //! The header: everything a decoder must know before the first tile (`docs/format.md`, "Header").
 
-use super::bytes::{Reader, put_section, put_varint};
+use super::bytes::{Reader, put_varint};
 use crate::bound::{Domain, Lattice};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Element, Kind, Layout};
-use crate::method::lossless;
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
-use crate::palette::MAX_COLOURS;
 use crate::tiles::Plan;
 
 pub const MAGIC: [u8; 4] = *b"CAES";
@@ -69,11 +67,6 @@ impl Header {
             out.push(self.specials.len() as u8);
             for bits in &self.specials {
                 out.extend_from_slice(&bits.to_le_bytes()[..size]);
-            }
-            if lattice.domain == Domain::Ranks {
-                put_varint(out, lattice.palette.len() as u64);
-                let bytes: Vec<u8> = lattice.palette.iter().flat_map(|bits| bits.to_le_bytes()[..size].to_vec()).collect();
-                put_section(out, &lossless::encode(&bytes, self.layout.element, effort));
             }
         }
         if !self.models.is_empty() {
@@ -139,7 +132,7 @@ impl Header {
                 return corrupt("unknown kind of lattice");
             };
             let bin_bits = u32::from(code & 15);
-            let mut found = Lattice { domain, bin_bits, low: reader.f64()?, high: reader.f64()?, step: reader.f64()?, palette: Vec::new() };
+            let found = Lattice { domain, bin_bits, low: reader.f64()?, high: reader.f64()?, step: reader.f64()? };
             let count = usize::from(reader.u8()?);
             if count > MAX_SPECIALS {
                 return corrupt("too many special values");
@@ -148,15 +141,6 @@ impl Header {
                 let mut bits = [0; 8];
                 bits[..element.size].copy_from_slice(reader.take(element.size)?);
                 specials.push(u64::from_le_bytes(bits));
-            }
-            if domain == Domain::Ranks {
-                let count = reader.length()?;
-                if count > MAX_COLOURS {
-                    return corrupt("too many values in a palette");
-                }
-                let bytes = lossless::decode(reader.section()?, element, count * element.size)?;
-                let bits = |value: &[u8]| value.iter().rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
-                found.palette = bytes.chunks_exact(element.size).map(bits).collect();
             }
             if !found.is_sound() {
                 return corrupt("an impossible lattice");
@@ -173,4 +157,4 @@ impl Header {
 }
 
 const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];
-const DOMAINS: [Domain; 3] = [Domain::Linear, Domain::Logarithmic, Domain::Ranks];
+const DOMAINS: [Domain; 2] = [Domain::Linear, Domain::Logarithmic];
