@@ -43,7 +43,7 @@ impl Stage {
                 bits @ 0..=28 => Stage::Pointwise { bits },
                 bits => return corrupt(format!("residual bins of 2^{bits} units")),
             },
-            2 => match coder.code_raw(parameter, 7) as u8 {
+            2 => match coder.code_raw(parameter, 8) as u8 {
                 step @ 0..=crate::transform::LAST_STEP => Stage::MeanSquare { step },
                 step => return corrupt(format!("residual step {step}")),
             },
@@ -92,6 +92,12 @@ pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], mask
     }
 }
 
+/// Mean of the squared errors of a prediction, over the points that are not masked.
+pub fn mean_square(tile: &Tile, prediction: &[i32]) -> f64 {
+    let errors = Errors { tile };
+    errors.square(prediction) as f64 / errors.points().max(1) as f64
+}
+
 /// Errors of a tile over the points that are not masked.
 struct Errors<'a> {
     tile: &'a Tile<'a>,
@@ -115,8 +121,11 @@ impl Errors<'_> {
 
     /// The sum of squares that a mean stands for.
     fn total(&self, mean: f64) -> u128 {
-        let points = self.tile.mask.map_or(self.tile.values.len(), |m| m.iter().filter(|&&m| !m).count());
-        (mean.max(0.0) * points as f64) as u128
+        (mean.max(0.0) * self.points() as f64) as u128
+    }
+
+    fn points(&self) -> usize {
+        self.tile.mask.map_or(self.tile.values.len(), |m| m.iter().filter(|&&m| !m).count())
     }
 }
 

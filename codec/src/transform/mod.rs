@@ -9,14 +9,19 @@ pub use coder::code_blocks;
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse};
 pub use layout::Layout;
 
-/// Quantiser steps by index: four to an octave, in whole lattice units.
-pub fn step(index: u8) -> i32 {
-    let mantissa = [16, 19, 23, 27][usize::from(index % 4)];
-    ((mantissa << (index / 4).min(24)) >> 4).max(1)
-}
+/// Steps to an octave.
+pub const STEPS: u8 = 8;
 
-/// The largest index [`step`] tells apart.
-pub const LAST_STEP: u8 = 4 * 25 - 1;
+/// 2^(i/8) in 1/256.
+const MANTISSAS: [i32; STEPS as usize] = [256, 279, 304, 332, 362, 395, 431, 470];
+
+/// The largest index of a [`step`].
+pub const LAST_STEP: u8 = STEPS * 22 - 1;
+
+/// Quantiser steps by index: eight to an octave, in whole lattice units from 1 to 2^22.
+pub fn step(index: u8) -> i32 {
+    (MANTISSAS[usize::from(index % STEPS)] << (index / STEPS).min(21)) >> 8
+}
 
 /// The index of the largest step that is not above `units`.
 pub fn step_index(units: i64) -> u8 {

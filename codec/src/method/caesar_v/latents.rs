@@ -47,6 +47,9 @@ pub fn quantise(coefficients: &[i32], exponent: i32, step: i32) -> Vec<i32> {
     let quantise = |c: i32| {
         let size = i64::from(c.unsigned_abs());
         let scaled = if exponent >= 0 { size << exponent } else { size >> -exponent };
+        if scaled * 10 < 7 * step {
+            return 0;
+        }
         let q = ((scaled * 10 + 3 * step) / (10 * step)).min(i64::from(LIMIT)) as i32;
         if c < 0 { -q } else { q }
     };

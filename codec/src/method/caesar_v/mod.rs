@@ -31,10 +31,11 @@ pub fn role(shape: [usize; 3]) -> &'static str {
     if shape[0] >= 4 { ROLE_STACK } else { ROLE_PLANE }
 }
 
-/// Encodes a tile of any shape.
+/// Encodes a tile.
 ///
 /// # Errors
-/// Only what a broken model causes: tables or outputs that do not fit.
+/// A shape too thin for blocks (thousands of points by one or two), and what a broken model causes: tables or outputs that
+/// do not fit.
 pub fn encode(tile: &Tile, target: Target, effort: Effort, model: &dyn Model) -> Result<Coded> {
     let model = Networks::of(model)?;
     search::smallest(tile, target, effort, &model)
@@ -46,9 +47,9 @@ pub fn encode(tile: &Tile, target: Target, effort: Effort, model: &dyn Model) ->
 /// Bytes that end early or contradict themselves, or a model that is not of this method.
 pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dyn Model) -> Result<Vec<i32>> {
     let model = Networks::of(model)?;
+    let padding = Padding::new(shape, model.frames)?;
     let mut coder = Decoder::new(bytes);
     let settings = Settings::default().code(&mut coder)?;
-    let padding = Padding::new(shape, model.frames)?;
     let layout = settings.layout(&padding, model.frames);
     let mut latents = vec![0; padding.len()];
     let mut hyper = settings.hyper.then(|| hyper::blank(&layout));
@@ -79,7 +80,7 @@ impl Settings {
     fn code<C: BitCoder>(self, coder: &mut C) -> Result<Settings> {
         let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
         let (wide, hyper, sharpen) = (flag(self.wide), flag(self.hyper), flag(self.sharpen));
-        let step = coder.code_raw(self.step.into(), 7) as u8;
+        let step = coder.code_raw(self.step.into(), 8) as u8;
         let mean = coder.code_raw(self.mean as u32, 32) as i32;
         if step > transform::LAST_STEP {
             return corrupt(format!("step {step}"));

@@ -8,6 +8,10 @@ const SIDE: usize = 64;
 /// A line is folded into rows of this length; padding it to 64 rows would multiply it.
 const ROW: usize = 256;
 
+/// Padding may multiply a tile by this, beyond a few blocks that are always allowed; thinner tiles are not for this method.
+const GROWTH: usize = 16;
+const ALWAYS: usize = 1 << 20;
+
 /// The tile's shape and the padded one.
 pub struct Padding {
     /// Of the tile, a line folded.
@@ -18,6 +22,8 @@ pub struct Padding {
 }
 
 impl Padding {
+    /// # Errors
+    /// [`Error::LimitsExceeded`] for shapes so thin that padding would be nearly all of the image.
     pub fn new(shape: [usize; 3], frames: usize) -> Result<Padding> {
         let points: usize = shape.iter().product();
         let folded = match shape {
@@ -28,7 +34,7 @@ impl Padding {
         let up = |n: usize, to: usize| n.max(1).checked_next_multiple_of(to).ok_or_else(too_large);
         let padded = [up(folded[0], frames)?, up(folded[1], SIDE)?, up(folded[2], SIDE)?];
         match padded.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
-            Some(n) if n <= isize::MAX as usize / 8 => Ok(Padding { shape: folded, points, padded }),
+            Some(n) if n <= points.saturating_mul(GROWTH).saturating_add(ALWAYS) => Ok(Padding { shape: folded, points, padded }),
             _ => Err(too_large()),
         }
     }

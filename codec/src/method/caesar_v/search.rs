@@ -16,26 +16,17 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
     let reference = reference_step(&analyses[0], tile, target);
     let analysis = analyses.iter().min_by_key(|a| a.cost(reference)).expect("two block sizes");
 
-    let steps: &[i16] = match (target, effort) {
-        (_, Effort::Fast) => &[0],
-        (Target::Pointwise, Effort::Balanced) => &[-2, 1],
-        (Target::MeanSquare(_), Effort::Balanced) => &[0, 1],
-        (_, Effort::Best) => &[-4, -2, -1, 0, 1, 2, 4],
-    };
     let base = Settings { wide: analysis.wide, hyper: false, sharpen: true, step: reference, mean: analysis.mean };
     let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
     let closed = |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
 
-    let mut best: Option<(Coded, Candidate)> = None;
-    for offset in steps {
-        let step = (i16::from(reference) + offset).clamp(0, LAST_STEP.into()) as u8;
-        let next = closed(open(Settings { step, ..base })?)?;
-        best = Some(match best {
-            Some(best) => smaller(best, next),
-            None => next,
-        });
+    let first = open(base)?;
+    let offsets = offsets(&first, tile, target, effort);
+    let mut best = closed(first)?;
+    for offset in offsets {
+        let step = (i32::from(reference) + offset).clamp(0, LAST_STEP.into()) as u8;
+        best = smaller(best, closed(open(Settings { step, ..base })?)?);
     }
-    let mut best = best.expect("there is always a step");
     if effort != Effort::Fast {
         let hyper = Candidate { settings: Settings { hyper: true, ..best.1.settings }, ..best.1.clone() };
         best = smaller(best, closed(hyper)?);
@@ -56,11 +47,27 @@ fn reference_step(analysis: &Analysis, tile: &Tile, target: Target) -> u8 {
     match target {
         // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
         Target::Pointwise => transform::step_index(13 << tile.bin_bits >> 3),
-        // The widest whose quantisation error keeps the limit, as the network takes about a tenth of it away.
+        // The widest whose quantisation error keeps the limit; the network takes a little of it away.
         Target::MeanSquare(limit) => (0..=LAST_STEP)
             .collect::<Vec<_>>()
-            .partition_point(|&index| analysis.mean_square(index) <= 1.1 * limit)
+            .partition_point(|&index| analysis.mean_square(index) <= limit)
             .saturating_sub(1) as u8,
+    }
+}
+
+/// Further steps to try, as distances from the first candidate's.
+fn offsets(first: &Candidate, tile: &Tile, target: Target, effort: Effort) -> Vec<i32> {
+    match (target, effort) {
+        (_, Effort::Fast) => Vec::new(),
+        (Target::Pointwise, Effort::Balanced) => vec![-4, 3],
+        (Target::Pointwise, Effort::Best) => vec![-12, -8, -4, -2, 2, 4, 8],
+        (Target::MeanSquare(limit), _) => {
+            // Where the error, growing a little slower than the step's square, would meet the limit.
+            let room = (limit / residual::mean_square(tile, &first.prediction).max(1e-9)).log2();
+            let there = (room * 0.6 * f64::from(transform::STEPS)).clamp(-32.0, 32.0).round() as i32;
+            let around = if effort == Effort::Best { there - 2..=there + 3 } else { there..=there };
+            around.filter(|&offset| offset != 0).collect()
+        }
     }
 }
 

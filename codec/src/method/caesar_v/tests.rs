@@ -193,6 +193,13 @@ fn a_model_of_something_else_is_an_error() {
     }
 }
 
+#[test]
+fn shapes_too_thin_for_blocks_are_refused_before_anything_is_allocated() {
+    for shape in [[1 << 25, 1, 1], [1, 1 << 25, 1], [1 << 12, 1 << 13, 1], [usize::MAX, 1, 1]] {
+        assert!(matches!(decode(&[0; 100], shape, None, &Toy::new(8)), Err(Error::LimitsExceeded(_))));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
