@@ -7,14 +7,13 @@ fn main() {
     let models = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("set by cargo")).join("../models");
     // Also names a folder that does not exist yet: cargo looks again when it appears.
     println!("cargo::rerun-if-changed={}", models.display());
-    let mut code = String::from("/// Compiled-in models: folder, and its files with their names relative to it.\n");
-    code += "static BUILT_IN: &[(&str, &[(&str, &[u8])])] = &[\n";
+    let mut code = String::from("static BUILT_IN: &[BuiltIn] = &[\n");
     for folder in listed(&models).into_iter().filter(|f| f.join("model.toml").is_file()) {
-        writeln!(code, "({:?}, &[", name(&folder, &models)).expect("strings take everything");
+        writeln!(code, "&[ // {}", name(&folder, &models)).expect("strings take everything");
         for file in files(&folder) {
             writeln!(code, "({:?}, include_bytes!({:?})),", name(&file, &folder), file.display().to_string()).expect("likewise");
         }
-        code += "]),\n";
+        code += "],\n";
     }
     code += "];\n";
     let target = Path::new(&std::env::var("OUT_DIR").expect("set by cargo")).join("built_in.rs");

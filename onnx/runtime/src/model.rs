@@ -15,10 +15,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// Where a model's files are.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// Names, relative to the model's folder, and contents.
-    BuiltIn(&'static [(&'static str, &'static [u8])]),
+    BuiltIn(BuiltIn),
     Folder(PathBuf),
 }
+
+/// Files of a compiled-in model: names, relative to the model's folder, and contents.
+pub type BuiltIn = &'static [(&'static str, &'static [u8])];
 
 const MAX_FILE: u64 = 64 << 20;
 

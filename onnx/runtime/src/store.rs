@@ -1,6 +1,6 @@
 //! The models of this process: those of `CAESAR_MODEL_PATH`, then those compiled in.
 
-use crate::model::{LoadedModel, Origin};
+use crate::model::{BuiltIn, LoadedModel, Origin};
 use crate::notice;
 use crate::settings::Settings;
 use caesar_codec::network::{Model, ModelHash, Models};
@@ -8,6 +8,7 @@ use caesar_codec::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+// `BUILT_IN`: the models compiled in, by the names of their folders.
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// Finds models by role and by hash. Nothing is read before the first question.
@@ -30,7 +31,7 @@ impl Store {
     pub(crate) fn models(&self) -> &[Arc<LoadedModel>] {
         self.models.get_or_init(|| {
             let folders = self.settings.model_path.iter().flat_map(|directory| folders(directory)).map(Origin::Folder);
-            let built_in = BUILT_IN.iter().rev().map(|&(_, files)| Origin::BuiltIn(files));
+            let built_in = BUILT_IN.iter().rev().map(|&files| Origin::BuiltIn(files));
             folders.chain(built_in).filter_map(|origin| self.open(origin)).map(Arc::new).collect()
         })
     }

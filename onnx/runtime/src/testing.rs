@@ -222,13 +222,17 @@ pub fn random_graph(seed: u64, layers: usize) -> (Vec<u8>, Vec<crate::profile::O
             }
             1 => {
                 let other = pool[r.below(pool.len())].clone();
+                // Sums over more channels might leave the profile.
+                if from.3 + other.3 > 160 {
+                    continue;
+                }
                 let y = real(&mut b, &other);
                 let both = b.node("Concat", &[&x, &y], vec![int("axis", 1)]);
                 let alike = (from.1, from.2) == (other.1, other.2);
                 let (bits, zero) = if alike { (from.1, from.2) } else { (bits, zero) };
                 pool.push((b.quantize(&both, bits, zero), bits, zero, from.3 + other.3));
             }
-            2 if from.3 % 4 == 0 => {
+            2 if from.3.is_multiple_of(4) => {
                 let mode = text("mode", ["DCR", "CRD"][r.below(2)]);
                 let up = b.node("DepthToSpace", &[&x], vec![int("blocksize", 2), mode]);
                 let up = b.quantize(&up, from.1, from.2);

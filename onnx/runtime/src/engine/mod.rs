@@ -19,8 +19,10 @@ use caesar_codec::network::Tensor;
 use plan::{Operand, Step};
 use std::sync::Arc;
 
-/// No tensor of a run holds more elements.
+/// No tensor of a run holds more elements, …
 const MAX_ELEMENTS: usize = 1 << 28;
+/// … nor do all of them together. Tiles need a hundredth of it; a hostile graph could double its tensors at every step.
+const MAX_RUN: usize = 1 << 30;
 
 /// Why a run failed; never for reasons of arithmetic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,13 @@ enum Held {
 }
 
 impl Held {
+    fn len(&self) -> usize {
+        match self {
+            Held::Codes(block) => block.data.len(),
+            Held::Wide(block) => block.data.len(),
+        }
+    }
+
     /// What a step reads of a kind that the plan has fixed.
     fn codes(&self) -> &Block<u8> {
         match self {
@@ -97,8 +106,13 @@ impl Engine {
         for (tensor, input) in inputs.iter().zip(&self.inputs) {
             values[input.value] = Some(Block::input(tensor)?.into());
         }
+        let mut spent = 0;
         for step in &self.steps {
             let result = step.run(&values)?;
+            spent += result.len();
+            if spent > MAX_RUN {
+                return Err(Failure::limit(format!("the graph makes more than {MAX_RUN} values of inputs of this size")));
+            }
             values[step.to] = Some(result);
             for &done in &step.last_uses {
                 values[done] = None;

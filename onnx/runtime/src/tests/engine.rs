@@ -1,9 +1,9 @@
 //! One graph, one result: on every path of the engine and on ONNX Runtime.
 
-use crate::engine::{Engine, Path};
+use crate::engine::{Engine, Failure, Path};
 use crate::onnxruntime::{self, Provider};
-use crate::profile;
-use crate::testing::{random_codes, random_graph, runtime};
+use crate::profile::{self, OutputKind};
+use crate::testing::{Builder, int, random_codes, random_graph, runtime};
 use caesar_codec::network::Tensor;
 use proptest::prelude::*;
 
@@ -51,4 +51,16 @@ fn inputs_that_do_not_fit_are_errors() {
     ] {
         assert!(engine.run(&inputs).is_err(), "{:?}", inputs.iter().map(|i| &i.shape).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_graph_that_doubles_its_tensors_meets_a_limit() {
+    let mut b = Builder::default();
+    let mut codes = b.input(&[None, Some(1), None, None]);
+    for _ in 0..40 {
+        codes = b.node("Concat", &[&codes, &codes], vec![int("axis", 1)]);
+    }
+    b.output(&codes, true);
+    let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Path::best());
+    assert!(matches!(engine.run(&[random_codes(1, &[1, 1, 64, 64])]), Err(Failure::Limit(_))));
 }
