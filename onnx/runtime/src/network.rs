@@ -39,7 +39,8 @@ pub struct Source {
 impl Source {
     /// Checks the profile and, on the engine, the known answers.
     pub fn engine(&self) -> Result<Engine> {
-        let graph = profile::check(&self.file, &self.outputs).map_err(|why| Error::Model(format!("outside the exact-integer profile: {why}")))?;
+        let outside = |why| Error::Model(format!("outside the exact-integer profile: {why}"));
+        let graph = profile::check(&self.file, &self.outputs).map_err(outside)?;
         let engine = Engine::new(graph, Path::best());
         self.known.check(&engine)?;
         Ok(engine)
@@ -47,7 +48,8 @@ impl Source {
 
     /// Tries a provider with the known answers.
     pub fn accelerator(&self, runtime: &'static Runtime, provider: Provider) -> std::result::Result<Accelerator, String> {
-        let accelerator = Accelerator { source: self.clone(), runtime, provider, idle: Mutex::default(), shapes: Mutex::default() };
+        let (source, idle, shapes) = (self.clone(), Mutex::default(), Mutex::default());
+        let accelerator = Accelerator { source, runtime, provider, idle, shapes };
         let session = accelerator.session()?;
         accelerator.give_back(session);
         Ok(accelerator)

@@ -168,7 +168,8 @@ pub fn run(session: &mut Session, kinds: &[OutputKind], inputs: &[Tensor<u8>]) -
                 }
                 OutputKind::Integer { scale_bits } => {
                     let (shape, data) = outputs[i].try_extract_tensor::<f32>()?;
-                    (shape, integers(data, scale_bits).ok_or_else(|| ort::Error::new("an output is no integer multiple of its unit"))?)
+                    let integers = integers(data, scale_bits);
+                    (shape, integers.ok_or_else(|| ort::Error::new("an output is no integer multiple of its unit"))?)
                 }
             };
             Ok(Tensor { shape: shape.iter().map(|&d| d as usize).collect(), data })

@@ -1,6 +1,7 @@
 //! Models for tests, written with the same structs that read them.
 
-use crate::proto::{Attribute, Dimension, Graph, Model, Node, OperatorSet, Shape, Tensor, TensorType, ValueInfo, ValueType, data_type};
+use crate::proto::{Attribute, Dimension, Graph, Model, Node, OperatorSet};
+use crate::proto::{Shape, Tensor, TensorType, ValueInfo, ValueType, data_type};
 use bytes::Bytes;
 use prost::Message;
 

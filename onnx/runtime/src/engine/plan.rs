@@ -91,8 +91,8 @@ pub fn prepare(graph: Graph, path: Path) -> Engine {
             Op::Transpose { perm } => Run::Transpose { perm: perm.clone() },
             Op::DepthToSpace { block, order } => Run::DepthToSpace { block: *block, order: *order },
         };
-        let moves = matches!(run, Run::ConcatCodes { .. } | Run::Reshape { .. } | Run::Transpose { .. } | Run::DepthToSpace { .. });
-        operands[to] = Operand { value: to, zero: if moves { from[0].zero } else { 0 }, coded };
+        let zero = if run.moves() { from[0].zero } else { 0 };
+        operands[to] = Operand { value: to, zero, coded };
         steps.push(Step { run, from, to, last_uses: Vec::new(), path });
     }
     mark_last_uses(&mut steps, &graph, &operands);
@@ -174,6 +174,12 @@ impl Step {
 }
 
 impl Run {
+    /// Whether codes come out as they went in, zero point and all.
+    fn moves(&self) -> bool {
+        use Run::{ConcatCodes, DepthToSpace, Reshape, Transpose};
+        matches!(self, ConcatCodes { .. } | Reshape { .. } | Transpose { .. } | DepthToSpace { .. })
+    }
+
     /// The operators that move values, whatever they are.
     fn moved<T: Copy + Default>(&self, block: &Block<T>) -> Result<Block<T>, Failure> {
         match self {

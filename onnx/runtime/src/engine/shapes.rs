@@ -64,7 +64,8 @@ pub fn concat<T: Copy + Default>(blocks: &[&Block<T>], axis: i64) -> Result<Bloc
     let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).unwrap_or(rank);
     let agree = |b: &&Block<T>| b.shape.len() == rank && (0..rank).all(|i| i == axis || b.shape[i] == blocks[0].shape[i]);
     if axis >= rank || !blocks.iter().all(agree) {
-        return Err(Failure::shape(format!("{:?} do not join along axis {axis}", blocks.iter().map(|b| &b.shape).collect::<Vec<_>>())));
+        let shapes: Vec<_> = blocks.iter().map(|b| &b.shape).collect();
+        return Err(Failure::shape(format!("{shapes:?} do not join along axis {axis}")));
     }
     let mut shape = blocks[0].shape.clone();
     shape[axis] = blocks.iter().try_fold(0usize, |n, b| n.checked_add(b.shape[axis])).unwrap_or(usize::MAX);

@@ -86,7 +86,8 @@ fn concurrent_callers_get_the_same_as_one() {
 #[test]
 fn known_answers_cut_anywhere_are_errors() {
     let inputs = [random_codes(1, &[1, 2, 3, 4])];
-    let bytes = [encode(&inputs, |v| vec![v]), encode(&[Tensor { shape: vec![2], data: vec![7, -8] }], |v: i32| v.to_le_bytes().to_vec())].concat();
+    let outputs = [Tensor { shape: vec![2], data: vec![7, -8] }];
+    let bytes = [encode(&inputs, |v| vec![v]), encode(&outputs, |v: i32| v.to_le_bytes().to_vec())].concat();
     assert!(Known::parse(&bytes).is_ok());
     (0..bytes.len()).for_each(|end| assert!(Known::parse(&bytes[..end]).is_err()));
     // Dimensions that multiply to more than there is, or to more than a usize.

@@ -150,11 +150,16 @@ proptest! {
 
     /// Numbers of the graph replaced, with the file still a valid protobuf.
     #[test]
-    fn forged_numbers_never_panic(seed in 0..20u64, at in any::<prop::sample::Index>(), value in prop_oneof![any::<i64>(), -3..20i64]) {
+    fn forged_numbers_never_panic(
+        seed in 0..20u64,
+        at in any::<prop::sample::Index>(),
+        value in prop_oneof![any::<i64>(), -3..20i64],
+    ) {
         let (file, kinds, channels) = random_graph(seed, 4);
         let mut model = Model::decode(&file[..]).unwrap();
         let graph = model.graph.as_mut().unwrap();
-        let ints = graph.node.iter_mut().flat_map(|n| &mut n.attribute).flat_map(|a| std::iter::once(&mut a.i).chain(&mut a.ints));
+        let attributes = graph.node.iter_mut().flat_map(|n| &mut n.attribute);
+        let ints = attributes.flat_map(|a| std::iter::once(&mut a.i).chain(&mut a.ints));
         let dims = graph.initializer.iter_mut().flat_map(|t| &mut t.dims);
         let mut numbers: Vec<&mut i64> = ints.chain(dims).collect();
         let at = at.index(numbers.len());
