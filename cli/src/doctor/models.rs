@@ -16,7 +16,7 @@ pub fn examine(out: &mut Report) {
         Err(why) => out.warning(
             "ONNX Runtime",
             format!("{why}: the embedded engine runs the networks"),
-            "nothing need be done; for more speed set CAESAR_ORT_LIB to a libonnxruntime.so (pip install onnxruntime brings one)",
+            "nothing need be done; on a machine with a GPU set CAESAR_ORT_LIB to a libonnxruntime.so with CUDA (pip install onnxruntime-gpu)",
         ),
     }
     for (folder, models) in &found.model_path {
