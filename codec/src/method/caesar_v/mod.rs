@@ -12,6 +12,7 @@ mod hyper;
 mod latents;
 mod padding;
 mod search;
+mod steps;
 
 use crate::entropy::{BitCoder, Decoder};
 use crate::error::{Result, corrupt};

@@ -1,6 +1,7 @@
 //! What the encoder tries: block sizes, steps, network, hyperprior; the smallest stream wins.
 
 use super::padding::Padding;
+use super::steps::Steps;
 use super::{Networks, Settings, hyper, latents, predict};
 use crate::entropy::Encoder;
 use crate::error::Result;
@@ -21,11 +22,13 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
     let closed = |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
 
     let first = open(base)?;
-    let offsets = offsets(&first, tile, target, effort);
+    let mut steps = Steps::new(reference, target, effort);
+    steps.learn(reference, &first.prediction, tile);
     let mut best = closed(first)?;
-    for offset in offsets {
-        let step = (i32::from(reference) + offset).clamp(0, LAST_STEP.into()) as u8;
-        best = smaller(best, closed(open(Settings { step, ..base })?)?);
+    while let Some(step) = steps.next() {
+        let candidate = open(Settings { step, ..base })?;
+        steps.learn(step, &candidate.prediction, tile);
+        best = smaller(best, closed(candidate)?);
     }
     if effort != Effort::Fast {
         let hyper = Candidate { settings: Settings { hyper: true, ..best.1.settings }, ..best.1.clone() };
@@ -52,22 +55,6 @@ fn reference_step(analysis: &Analysis, tile: &Tile, target: Target) -> u8 {
             .collect::<Vec<_>>()
             .partition_point(|&index| analysis.mean_square(index) <= limit)
             .saturating_sub(1) as u8,
-    }
-}
-
-/// Further steps to try, as distances from the first candidate's.
-fn offsets(first: &Candidate, tile: &Tile, target: Target, effort: Effort) -> Vec<i32> {
-    match (target, effort) {
-        (_, Effort::Fast) => Vec::new(),
-        (Target::Pointwise, Effort::Balanced) => vec![-4, 3],
-        (Target::Pointwise, Effort::Best) => vec![-12, -8, -4, -2, 2, 4, 8],
-        (Target::MeanSquare(limit), _) => {
-            // Where the error, growing a little slower than the step's square, would meet the limit.
-            let room = (limit / residual::mean_square(tile, &first.prediction).max(1e-9)).log2();
-            let there = (room * 0.6 * f64::from(transform::STEPS)).clamp(-32.0, 32.0).round() as i32;
-            let around = if effort == Effort::Best { there - 2..=there + 3 } else { there..=there };
-            around.filter(|&offset| offset != 0).collect()
-        }
     }
 }
 
