@@ -90,6 +90,7 @@ pub struct Packed {
     /// Bytes of a window.
     taps: usize,
     /// Block, group of four taps, channel, tap: for the dot-product instructions.
+    #[cfg(target_arch = "x86_64")]
     quads: Vec<i8>,
     /// Block, tap, channel: for the portable path.
     words: Vec<i16>,
@@ -101,12 +102,15 @@ impl Packed {
         let [rows, columns] = conv.kernel;
         let taps = rows * columns * pitch;
         let blocks = conv.out_channels.div_ceil(LANES);
-        let mut packed = Packed { path, blocks, taps, quads: Vec::new(), words: Vec::new() };
-        match path {
-            Path::Portable => packed.words = vec![0; blocks * taps * LANES],
+        let sizes = if path == Path::Portable { [blocks * taps * LANES, 0] } else { [0, blocks * taps * LANES] };
+        let mut packed = Packed {
+            path,
+            blocks,
+            taps,
             #[cfg(target_arch = "x86_64")]
-            _ => packed.quads = vec![0; blocks * taps * LANES],
-        }
+            quads: vec![0; sizes[1]],
+            words: vec![0; sizes[0]],
+        };
         for (o, of_channel) in conv.weights.chunks_exact(conv.in_channels * rows * columns).enumerate() {
             let (block, lane) = (o / LANES, o % LANES);
             for (i, plane) in of_channel.chunks_exact(rows * columns).enumerate() {
