@@ -74,7 +74,7 @@ def main():
             f"outputs = [{output}]\nknown = {text('known/' + name + '.bin')}\n"
         )
     training = (
-        f"{facts['steps']} steps in {facts['minutes']:.0f} minutes on one CPU core, Adam, random crops of openly available "
+        f"{facts['steps']} steps in {facts['minutes']:.0f} minutes of wall time on a CPU, Adam, random crops of openly available "
         "observed and simulated fields; last fifth with rounded weights and activations"
     )
     (args.folder / "model.toml").write_text(
