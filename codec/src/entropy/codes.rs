@@ -66,7 +66,13 @@ impl<const N: usize> CodeModel<N> {
         let mut known = 0;
         while known < UNARY {
             let larger = upper > known as u32;
-            if !self.mixer.code(coder, larger, context.set * UNARY + known, &mut self.larger, places) {
+            let set = context.set * UNARY + known;
+            let more = if known < N {
+                self.mixer.code(coder, larger, set, &mut self.larger, places)
+            } else {
+                self.larger[places[0]].code(coder, larger)
+            };
+            if !more {
                 break;
             }
             known += 1;

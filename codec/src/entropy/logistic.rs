@@ -2,8 +2,12 @@
 //!
 //! A logit is ln(p / (1 − p)) in units of 12/2048, within ±[`LIMIT`].
 
-/// Largest logit of the tables: probabilities down to 1/65536 · 0.4.
+use super::ONE;
+
+/// Largest logit of the tables.
 pub const LIMIT: i32 = 2047;
+/// Largest probability they give: no decision costs more than 14 bits, nor less than 1/11000.
+const CERTAIN: u32 = ONE - 4;
 
 /// e^(−12/2048) as a fraction of 2^60.
 const DECAY: u128 = 1_146_185_857_776_942_349;
@@ -15,12 +19,13 @@ static SQUASH: [u16; 4096] = {
     let mut x = 0;
     while x < 2048 {
         let p = (1u128 << 76) / ((1 << 60) + power);
-        table[2048 + x] = if p > 65535 { 65535 } else { p as u16 };
-        table[2048 - x] = if p > 65535 { 1 } else { (65536 - p) as u16 };
+        let p = if p > CERTAIN as u128 { CERTAIN } else { p as u32 };
+        table[2048 + x] = p as u16;
+        table[2048 - x] = (ONE - p) as u16;
         power = power * DECAY >> 60;
         x += 1;
     }
-    table[0] = 1;
+    table[0] = (ONE - CERTAIN) as u16;
     table
 };
 
@@ -57,9 +62,9 @@ mod tests {
     #[test]
     fn tables_are_the_functions() {
         for x in -2047..=2047 {
-            let exact = 65536.0 / (1.0 + (-f64::from(x) * 12.0 / 2048.0).exp());
+            let exact = (65536.0 / (1.0 + (-f64::from(x) * 12.0 / 2048.0).exp())).clamp(4.0, 65532.0);
             assert!((f64::from(squash(x)) - exact).abs() <= 1.5, "{x}: {} {exact}", squash(x));
-            assert!((1..=65535).contains(&squash(x)));
+            assert!((4..=65532).contains(&squash(x)));
         }
         for p in (8..65528).step_by(16) {
             let exact = (f64::from(p) / (65536.0 - f64::from(p))).ln() * 2048.0 / 12.0;

@@ -3,9 +3,6 @@
 use super::logistic::{LIMIT, squash, stretch};
 use super::{Bit, BitCoder};
 
-/// Bounds of the probabilities it codes with: no decision costs more than 14 bits, nor less than 1/11000.
-const FLOOR: u32 = 4;
-
 /// Weights for `N` adaptive probabilities; one set per small context, say the decision's number.
 ///
 /// The mixed logit is the weighted sum of the logits, and the weights follow the gradient of the code length.
@@ -42,11 +39,11 @@ impl<const N: usize> Mixer<N> {
             sum += i64::from(weights[i]) * i64::from(logits[i]);
         }
         let logit = (sum >> 16).clamp(-i64::from(LIMIT), i64::from(LIMIT)) as i32;
-        let p = squash(logit).clamp(FLOOR, super::ONE - FLOOR);
+        let p = squash(logit);
         let bit = coder.code(bit, p);
         let error = (i32::from(bit) << 16) - p as i32;
         for i in 0..N {
-            weights[i] = weights[i].wrapping_add(logits[i] * error + (1 << 13) >> 14);
+            weights[i] = weights[i].wrapping_add(logits[i] * error + (1 << 14) >> 15);
             bits[places[i]].learn(bit);
         }
         bit

@@ -4,13 +4,21 @@ use super::expect::{EDGE, UNIT};
 use crate::entropy::codes::{Context, log_class};
 
 /// Values of each context, best first: as many are mixed as the effort allows.
-pub const TABLES: [usize; 5] = [EXPECTED * KINDS, 16 * ACTIVITIES * 4, 3 * 729, ACTIVITIES * ACTIVITIES, EXPECTED * ACTIVITIES];
+pub const TABLES: [usize; 5] = [
+    EXPECTED * KINDS,
+    EXPECTED / 2 * ACTIVITIES * 4,
+    ACTIVITIES * ACTIVITIES,
+    3 * 729,
+    EXPECTED / 2 * 4 * ACTIVITIES * 2,
+];
 pub const SETS: usize = EXPECTED;
 pub const SIGNS: usize = 27 * 2;
-/// Kinds of step: levels, phases, with and without references.
-pub const KINDS: usize = 4 * 3 * 2;
+/// Kinds of step: four classes of level, three phases, without and with references.
+const KINDS: usize = 4 * 3 * 2;
 /// Classes of the expected magnitude.
 const EXPECTED: usize = 32;
+/// [`quarter_octaves`] of the faintest expectation that is told apart: 1/37.
+const FAINTEST: usize = 11;
 /// Classes of differences of values.
 const ACTIVITIES: usize = 20;
 
@@ -18,15 +26,20 @@ const ACTIVITIES: usize = 20;
 pub fn uses_clue(clue: usize, tables: usize) -> bool {
     tables > match clue {
         8 => 1,
-        5 | 7 => 2,
-        9 => 3,
+        9 => 2,
+        5 | 7 => 3,
+        10 => 4,
         _ => return false,
     }
 }
 
 /// Everything known of a row of targets before its codes.
 pub struct Row<'a> {
-    pub kind: usize,
+    /// The class of the step's level, 0..4.
+    pub level: usize,
+    /// The step's phase, 0..3.
+    pub phase: usize,
+    pub references: bool,
     /// Codes of this row as they become known, and of the row above, with [`EDGE`] columns of margin.
     pub codes: &'a [i32],
     pub above: &'a [i32],
@@ -34,11 +47,12 @@ pub struct Row<'a> {
     pub known: &'a [i32],
     /// Weights of the codes to the west.
     pub west: [u32; 2],
-    /// Single clues: codes of the centres, of the references, bend and slope.
+    /// Single clues: codes of the centres and of the references, bend, slope and misfit.
     pub centres: &'a [i16],
     pub reference: &'a [i16],
     pub bend: &'a [i16],
     pub slope: &'a [i16],
+    pub misfit: &'a [i16],
 }
 
 impl Row<'_> {
@@ -52,21 +66,21 @@ impl Row<'_> {
         // From two on, twice the magnitude means one more low bit and the same class again.
         let shift = (expected / UNIT).checked_ilog2().map_or(0, |o| o.saturating_sub(1));
         let scaled = expected >> shift;
-        let class = quarter_octaves(scaled).clamp(11, 11 + EXPECTED - 1) - 11;
-        let bend = log_class(self.bend[x] as u32).min(ACTIVITIES - 1);
-        let slope = log_class(self.slope[x] as u32).min(ACTIVITIES - 1);
-        let capped = |m: u32| m.min(2) as usize;
-        let pattern = [size(west), size(north), self.centres[x] as u32, self.reference[x] as u32, size(north_east), size(north_west)];
-        let phase = self.kind / 2 % 3;
+        let class = quarter_octaves(scaled).saturating_sub(FAINTEST).min(EXPECTED - 1);
+        let activity = |clue: &[i16]| log_class(clue[x] as u32).min(ACTIVITIES - 1);
+        let (bend, slope, misfit) = (activity(self.bend), activity(self.slope), activity(self.misfit));
+        let (centre, reference) = (self.centres[x] as u32, self.reference[x] as u32);
+        let pattern = [size(west), size(north), centre, reference, size(north_east), size(north_west)];
+        let references = usize::from(self.references);
         let tables: [usize; 5] = [
-            class * KINDS + self.kind,
-            (class / 2 * ACTIVITIES + bend) * 4 + self.kind / 6,
-            pattern.into_iter().fold(phase, |p, m| p * 3 + capped(m)),
+            ((class * 4 + self.level) * 3 + self.phase) * 2 + references,
+            (class / 2 * ACTIVITIES + bend) * 4 + self.level,
             slope * ACTIVITIES + bend,
-            class * ACTIVITIES + slope,
+            pattern.into_iter().fold(self.phase, |p, m| p * 3 + m.min(2) as usize),
+            ((class / 2 * 4 + reference.min(3) as usize) * ACTIVITIES + misfit) * 2 + references,
         ];
         let sign = [west, north, north_west].into_iter().fold(0, |s, k| s * 3 + (k.signum() + 1) as usize);
-        Context { tables: std::array::from_fn(|i| tables[i]), set: class, shift, sign: sign * 2 + (self.kind & 1) }
+        Context { tables: std::array::from_fn(|i| tables[i]), set: class, shift, sign: sign * 2 + references }
     }
 }
 

@@ -119,7 +119,8 @@ const RIGHT: &[Detail] = &[
 pub const DETAILS: usize = 14;
 /// A tap of one.
 pub const TAP_ONE: i32 = 1 << TAP_BITS;
-const TAP_BITS: u32 = 12;
+/// Bits of fraction of a tap, and the farthest that details are shifted.
+pub const TAP_BITS: u32 = 12;
 /// Taps are told in multiples of this.
 pub const TAP_UNIT: i32 = 16;
 
@@ -269,22 +270,61 @@ fn difference_rows<T>([a, b, c, d]: [&[i32]; 4], out: &mut [T], f: impl Fn(i32) 
     }
 }
 
-/// Adds 16-bit numbers under a factor to `sums`.
-pub fn accumulate(numbers: &[i16], factor: i16, sums: &mut [i32]) {
-    for (sum, &number) in sums.iter_mut().zip(numbers) {
-        *sum = sum.wrapping_add(i32::from(number) * i32::from(factor));
+/// How the details of a step are rounded before they are weighed; the taps' sums stay within 32 bits either way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Not at all; the details fit 16 bits, which is faster.
+    Narrow,
+    /// To 18 bits, after losing the `shift` lowest.
+    Wide { shift: u32 },
+}
+
+impl Precision {
+    /// What details up to `largest` need.
+    pub fn needed(largest: u32) -> Self {
+        match (largest >> 14).checked_ilog2() {
+            None => Precision::Narrow,
+            Some(above) => Precision::Wide { shift: above.saturating_sub(2).min(TAP_BITS) },
+        }
+    }
+
+    pub fn number(self) -> u32 {
+        match self {
+            Precision::Narrow => 0,
+            Precision::Wide { shift } => 1 + shift,
+        }
+    }
+
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            0 => Precision::Narrow,
+            n => Precision::Wide { shift: (n - 1).min(TAP_BITS) },
+        }
     }
 }
 
-/// A number without its `shift` low bits, or the nearest to it that fits 16 bits.
+/// A number without its `shift` low bits, or the nearest to it within 18 bits.
 #[inline(always)]
-pub fn narrow(number: i32, shift: u32) -> i16 {
-    (number >> shift).clamp(-32768, 32767) as i16
+pub fn shifted(number: i32, shift: u32) -> i32 {
+    (number.wrapping_add(1 << shift >> 1) >> shift).clamp(-(1 << 17), (1 << 17) - 1)
+}
+
+/// The nearest number within 16 bits.
+#[inline(always)]
+pub fn narrow(number: i32) -> i16 {
+    number.clamp(-32768, 32767) as i16
+}
+
+/// Adds numbers under a factor to `sums`.
+pub fn accumulate<T: Copy + Into<i32>>(numbers: &[T], factor: i16, sums: &mut [i32]) {
+    for (sum, &number) in sums.iter_mut().zip(numbers) {
+        *sum = sum.wrapping_add(number.into().wrapping_mul(i32::from(factor)));
+    }
 }
 
 /// Predictions from four times the base and the weighted details.
-pub fn finish(base: &[i32], sums: &[i32], shift: u32, out: &mut [i32]) {
-    let down = TAP_BITS.saturating_sub(shift);
+pub fn finish(base: &[i32], sums: &[i32], precision: Precision, out: &mut [i32]) {
+    let down = TAP_BITS - if let Precision::Wide { shift } = precision { shift } else { 0 };
     let half = 1 << down >> 1;
     for ((out, &base), &sum) in out.iter_mut().zip(base).zip(sums) {
         *out = base.wrapping_add(sum.wrapping_add(half) >> down).wrapping_add(2) >> 2;

@@ -16,7 +16,7 @@ pub const CLUES: usize = ROW_CLUES + 2;
 pub const UNIT: u32 = 256;
 /// Weights are told in multiples of this, up to a limit.
 pub const WEIGHT_UNIT: i32 = 2;
-pub const WEIGHT_LIMIT: i32 = 511;
+pub const WEIGHT_LIMIT: i16 = 511;
 /// One weight for each clue, in 1/256.
 pub type Weights = [i16; CLUES];
 

@@ -1,10 +1,13 @@
 //! Taps and weights fitted to a step by least squares; only the encoder does this, so it may use floats.
 
-use super::details::{Bases, DETAILS, Sources, TAP_ONE, TAP_UNIT, Taps};
+use super::details::{Bases, DETAILS, Precision, Sources, TAP_ONE, TAP_UNIT, Taps};
 use super::expect::{CLUES, UNIT, WEIGHT_LIMIT, WEIGHT_UNIT, Weights};
 use super::plane::{Phase, Plane};
 use super::step::Step;
 use super::told::change_bits;
+
+/// Reweightings of a fit.
+const ROUNDS: usize = 4;
 
 /// How hard the encoder looks for taps and weights.
 #[derive(Clone, Copy)]
@@ -78,9 +81,8 @@ impl Samples {
         samples
     }
 
-    /// Low bits of the details that must go so that the largest fits 16 bits.
-    pub fn shift(&self) -> u32 {
-        (self.largest >> 14).checked_ilog2().map_or(0, |b| b + 1).min(12)
+    pub fn precision(&self) -> Precision {
+        Precision::needed(self.largest)
     }
 
     fn residuals(&self, taps: &Taps) -> Vec<f32> {
@@ -100,19 +102,22 @@ impl Samples {
 
     /// Taps that pay for being told instead of `start`, or `start`.
     pub fn better_taps(&self, start: &Taps) -> Taps {
-        let taps = self.fit(start);
+        // Where much is quiet, only its taps count; elsewhere all residuals do.
+        let quiet = self.fit(start, |r| 1.0 / ((0.3 + r) * (1.0 + r)));
+        let all = self.fit(start, |r| (0.5 + r).powf(-1.25));
+        let taps = if self.bits(&quiet) < self.bits(&all) { quiet } else { all };
         let gain = self.bits(start) - self.bits(&taps);
         if gain > change_bits(start, &taps, TAP_UNIT) { taps } else { *start }
     }
 
     /// Iteratively reweighted least squares: code length grows with the logarithm of the residual.
-    fn fit(&self, start: &Taps) -> Taps {
+    fn fit(&self, start: &Taps, weight: impl Fn(f32) -> f32) -> Taps {
         let active: Vec<usize> = (0..DETAILS).filter(|&i| self.available[i]).collect();
         let details: Vec<&[f32]> = active.iter().map(|&i| &self.details[i][..]).collect();
         let mut taps = *start;
-        for _ in 0..2 {
+        for _ in 0..ROUNDS {
             let residuals = self.residuals(&taps);
-            let weights: Vec<f32> = residuals.iter().map(|r| 1.0 / ((0.3 + r.abs()) * (1.0 + r.abs()))).collect();
+            let weights: Vec<f32> = residuals.iter().map(|r| weight(r.abs())).collect();
             let changes = least_squares(&details, &weights, &residuals);
             for (&a, change) in active.iter().zip(changes) {
                 let tap = f64::from(taps[a]) + change * f64::from(TAP_ONE);
@@ -174,7 +179,7 @@ impl ClueSamples {
                 weights = [0; CLUES];
                 for (&i, &weight) in active.iter().zip(&found) {
                     let units = (weight * f64::from(UNIT) / f64::from(WEIGHT_UNIT)).round();
-                    weights[i] = units.clamp(0.0, f64::from(WEIGHT_LIMIT / WEIGHT_UNIT)) as i16 * WEIGHT_UNIT as i16;
+                    weights[i] = units.clamp(0.0, f64::from(i32::from(WEIGHT_LIMIT) / WEIGHT_UNIT)) as i16 * WEIGHT_UNIT as i16;
                 }
                 let positive: Vec<usize> = active.iter().zip(&found).filter(|(_, w)| **w >= 0.0).map(|(&i, _)| i).collect();
                 if positive.len() == active.len() {

@@ -6,8 +6,8 @@ mod details;
 mod expect;
 mod fit;
 mod frame;
-mod palette;
 mod order;
+mod palette;
 mod plane;
 mod step;
 mod told;
@@ -20,52 +20,53 @@ use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use bin::Bin;
 use fit::Search;
-use palette::Palette;
 use frame::{Frame, FrameCoder, Original, References};
+use palette::Palette;
 use plane::Pyramid;
 
-/// Encodes a tile.
+/// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result.
 pub fn encode(tile: &Tile, effort: Effort) -> Coded {
-    let mut coder = Encoder::new();
-    let settings = match effort {
-        Effort::Fast => Settings { contexts: 0, distance: 8 },
-        Effort::Balanced => Settings { contexts: 1, distance: 8 },
-        Effort::Best => Settings { contexts: 2, distance: 8 },
-    };
-    let search = match effort {
-        Effort::Fast => Search { samples: 512, thorough: false },
-        Effort::Balanced => Search { samples: 2048, thorough: true },
-        Effort::Best => Search { samples: 8192, thorough: true },
+    let (contexts, distances, search): (_, &[u32], _) = match effort {
+        Effort::Fast => (0, &[8], Search { samples: 512, thorough: false }),
+        Effort::Balanced => (1, &[8], Search { samples: 2048, thorough: true }),
+        Effort::Best => (2, &[8, 2, 1], Search { samples: 8192, thorough: true }),
     };
     let palette = Palette::find(tile.values, tile.mask, tile.bin_bits);
     let positions: Option<Vec<i32>> = palette.as_ref().map(|p| tile.values.iter().map(|&v| p.position(v)).collect());
     let values = positions.as_deref().unwrap_or(tile.values);
-    let decoded =
-        code_tile(&mut coder, settings, palette, tile.shape, tile.mask, tile.bin_bits, Some((values, search)));
-    Coded { bytes: coder.finish(), decoded }
+    let encode_with = |&distance: &u32| {
+        let mut coder = Encoder::new();
+        let settings = Settings { contexts, distance, palette: palette.clone() };
+        let decoded = code_tile(&mut coder, settings, tile.shape, tile.mask, tile.bin_bits, Some((values, search)));
+        Coded { bytes: coder.finish(), decoded }
+    };
+    // With fewer than three frames they all come to the same.
+    let tried = if tile.shape[0] < 3 { 1 } else { distances.len() };
+    let smaller = |a: Coded, b: Coded| if b.bytes.len() < a.bytes.len() { b } else { a };
+    distances[..tried].iter().map(encode_with).reduce(smaller).expect("at least one distance")
 }
 
-/// Decodes a tile.
+/// Decodes a tile. Memory is bounded by the shape whatever the bytes are.
 pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, bin_bits: u32) -> Result<Vec<i32>> {
     let mut coder = Decoder::new(bytes);
-    let decoded = code_tile(&mut coder, Settings::default(), None, shape, mask, bin_bits, None);
+    let decoded = code_tile(&mut coder, Settings::default(), shape, mask, bin_bits, None);
     coder.finish()?;
     Ok(decoded)
 }
 
 /// What the encoder chooses for a whole tile.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Settings {
-    /// 0, 1, 2: how many contexts are mixed.
+    /// 0, 1, 2: one, three or five contexts are mixed.
     contexts: u32,
     /// Frames from one key frame to the next.
     distance: u32,
+    palette: Option<Palette>,
 }
 
 fn code_tile<C: BitCoder>(
     coder: &mut C,
     settings: Settings,
-    palette: Option<Palette>,
     shape: [usize; 3],
     mask: Option<&[bool]>,
     bin_bits: u32,
@@ -73,8 +74,9 @@ fn code_tile<C: BitCoder>(
 ) -> Vec<i32> {
     let contexts = coder.code_raw(settings.contexts, 2);
     let distance = coder.code_raw(settings.distance, 6) as usize;
-    let palette = Palette::code(coder, palette, shape.iter().product());
+    let palette = Palette::code(coder, settings.palette, shape.iter().product());
     let bin = palette.as_ref().map_or(Bin::power_of_two(bin_bits), Palette::bin);
+    let shape = upright(shape);
     let mut decoded = match contexts {
         0 => code_frames(coder, &mut FrameCoder::<1>::new(bin), distance, shape, mask, original),
         1 => code_frames(coder, &mut FrameCoder::<3>::new(bin), distance, shape, mask, original),
@@ -84,6 +86,13 @@ fn code_tile<C: BitCoder>(
         decoded.iter_mut().for_each(|v| *v = palette.value(*v));
     }
     decoded
+}
+
+/// The shape with its extents of one in front: what has a row or a plane only is predicted within it.
+fn upright(shape: [usize; 3]) -> [usize; 3] {
+    let mut sorted = shape;
+    sorted.sort_by_key(|&extent| extent != 1);
+    sorted
 }
 
 fn code_frames<C: BitCoder, const N: usize>(

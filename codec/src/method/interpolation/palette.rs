@@ -11,7 +11,7 @@ use crate::entropy::{BitCoder, ONE};
 const SAMPLES: usize = 1 << 12;
 
 /// The values of a tile in ascending order, each once.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Palette {
     values: Vec<i32>,
     /// Table entries to a bin; odd.

@@ -1,14 +1,14 @@
 //! One step: all targets of one phase at one level of a frame, predicted side by side, then coded in raster order.
 
 use super::bin::Bin;
-use super::context::{KINDS, Row, SETS, SIGNS, TABLES, uses_clue};
-use super::details::{Bases, DETAILS, Sources, TAP_UNIT, Taps, accumulate, finish, narrow};
+use super::context::{Row, SETS, SIGNS, TABLES, uses_clue};
+use super::details::{Bases, DETAILS, Precision, Sources, TAP_UNIT, Taps, accumulate, finish, narrow, shifted};
 use super::expect::{self, CLUES, EDGE, ROW_CLUES, Surroundings};
 use super::fit::{ClueSamples, Samples, Search};
 use super::plane::{Level, Phase, Plane};
 use super::told::Told;
-use crate::entropy::BitCoder;
 use crate::entropy::codes::{CodeModel, Context};
+use crate::entropy::{Bit, BitCoder};
 
 /// Everything that is learned while the steps of a tile are coded. `N` contexts are mixed.
 pub struct StepCoder<const N: usize> {
@@ -16,10 +16,13 @@ pub struct StepCoder<const N: usize> {
     codes: CodeModel<N>,
     taps: Told<DETAILS>,
     weights: Told<CLUES>,
+    precision: Precision,
+    same_precision: Bit,
 }
 
 /// What a step is coded from.
 pub struct Step<'a> {
+    /// Rows and columns of targets.
     pub rows: usize,
     pub columns: usize,
     pub level: usize,
@@ -35,7 +38,8 @@ pub struct Step<'a> {
 /// Buffers for one row of targets.
 struct Buffers {
     bases: Bases,
-    detail: Vec<i16>,
+    narrow: Vec<i16>,
+    wide: Vec<i32>,
     sums: Vec<i32>,
     prediction: Vec<i32>,
 }
@@ -45,28 +49,37 @@ impl Step<'_> {
         let columns = self.columns;
         Buffers {
             bases: Bases::new(columns),
-            detail: vec![0; columns],
+            narrow: vec![0; columns],
+            wide: vec![0; columns],
             sums: vec![0; columns],
             prediction: vec![0; columns],
         }
     }
 
-    fn predict_row(&self, row: usize, taps: &Taps, shift: u32, b: &mut Buffers) {
+    fn predict_row(&self, row: usize, taps: &Taps, precision: Precision, b: &mut Buffers) {
         self.sources.base_rows(row, &mut b.bases);
         b.sums.fill(0);
         for index in (0..DETAILS).filter(|&i| taps[i] != 0) {
-            self.sources.detail_row(index, row, &b.bases, &mut b.detail, |d| narrow(d, shift));
-            accumulate(&b.detail, taps[index], &mut b.sums);
+            match precision {
+                Precision::Narrow => {
+                    self.sources.detail_row(index, row, &b.bases, &mut b.narrow, narrow);
+                    accumulate(&b.narrow, taps[index], &mut b.sums);
+                }
+                Precision::Wide { shift } => {
+                    self.sources.detail_row(index, row, &b.bases, &mut b.wide, |d| shifted(d, shift));
+                    accumulate(&b.wide, taps[index], &mut b.sums);
+                }
+            }
         }
-        finish(&b.bases.own, &b.sums, shift, &mut b.prediction);
+        finish(&b.bases.own, &b.sums, precision, &mut b.prediction);
     }
 
     /// What the encoder is going to code.
-    fn codes(&self, original: &Plane<i32>, bin: Bin, taps: &Taps, shift: u32) -> Plane<i32> {
+    fn codes(&self, original: &Plane<i32>, bin: Bin, taps: &Taps, precision: Precision) -> Plane<i32> {
         let mut codes = Plane::new(original.rows, original.columns);
         let mut buffers = self.buffers();
         for row in 0..original.rows {
-            self.predict_row(row, taps, shift, &mut buffers);
+            self.predict_row(row, taps, precision, &mut buffers);
             let out = codes.row_mut(row);
             bin.quantise(original.row(row as isize, 0, original.columns), &buffers.prediction, out);
             if let Some(mask) = self.mask {
@@ -85,6 +98,8 @@ impl<const N: usize> StepCoder<N> {
             codes: CodeModel::new(std::array::from_fn(|i| TABLES[i]), SETS, SIGNS),
             taps: Told::new(TAP_UNIT),
             weights: Told::new(expect::WEIGHT_UNIT),
+            precision: Precision::Narrow,
+            same_precision: Bit::new(),
         }
     }
 
@@ -93,23 +108,20 @@ impl<const N: usize> StepCoder<N> {
         let phase = step.sources.phase;
         let (rows, columns) = (step.rows, step.columns);
         let slot = (step.level.min(3) * 3 + phase as usize - 1) * 3 + step.sources.references();
-        let kind = (step.level.min(3) * 3 + phase as usize - 1) * 2 + usize::from(step.sources.references() > 0);
-        debug_assert!(kind < KINDS);
-
         let available = step.sources.available();
         let samples = step.original.map(|(o, search)| Samples::gather(step, o, self.bin.width(), search));
         let start = self.taps.last(slot).unwrap_or_else(|| step.sources.default_taps());
         let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start));
         let taps = self.taps.code(coder, slot, start, fitted, |i| available[i]);
-        let shift = coder.code_raw(samples.as_ref().map_or(0, Samples::shift), 4).min(12);
-        drop(samples);
+        let precision = self.code_precision(coder, samples.map(|s| s.precision()));
 
-        let coded = step.original.map(|(o, n)| (step.codes(o, self.bin, &taps, shift), n));
+        let coded = step.original.map(|(o, search)| (step.codes(o, self.bin, &taps, precision), search));
         let start = self.weights.last(slot).unwrap_or_else(|| expect::start(phase, step.reference_sizes.is_some()));
-        let fitted = coded.as_ref().map_or(start, |(codes, n)| {
-            self.clue_samples(step, codes, &taps, shift, *n).better_weights(&start)
+        let fitted = coded.as_ref().map_or(start, |(codes, search)| {
+            self.clue_samples(step, codes, &taps, precision, *search).better_weights(&start)
         });
-        let weights = self.weights.code(coder, slot, start, fitted, |_| true).map(|w| w.clamp(0, expect::WEIGHT_LIMIT as i16));
+        let weights = self.weights.code(coder, slot, start, fitted, |_| true);
+        let weights = weights.map(|w| w.clamp(0, expect::WEIGHT_LIMIT));
 
         let mut buffers = step.buffers();
         let mut clues: [Vec<i16>; ROW_CLUES] = std::array::from_fn(|_| vec![0; columns]);
@@ -119,7 +131,7 @@ impl<const N: usize> StepCoder<N> {
         let mut magnitudes = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
         let west = [0, 1].map(|i| weights[ROW_CLUES + i] as u32);
         for row in 0..rows {
-            step.predict_row(row, &taps, shift, &mut buffers);
+            step.predict_row(row, &taps, precision, &mut buffers);
             known.fill(0);
             let surroundings = self.surroundings(step, row, &buffers, &magnitudes);
             for (index, clue) in clues.iter_mut().enumerate().filter(|(i, _)| weights[*i] != 0 || uses_clue(*i, N)) {
@@ -136,7 +148,9 @@ impl<const N: usize> StepCoder<N> {
                     continue;
                 }
                 let place = Row {
-                    kind,
+                    level: step.level.min(3),
+                    phase: phase as usize - 1,
+                    references: step.reference_sizes.is_some(),
                     codes: &codes,
                     above: &above,
                     known: &known,
@@ -145,6 +159,7 @@ impl<const N: usize> StepCoder<N> {
                     reference: &clues[7],
                     bend: &clues[8],
                     slope: &clues[9],
+                    misfit: &clues[10],
                 };
                 let context: Context<N> = place.context(x);
                 codes[x + EDGE] = self.codes.code(coder, codes[x + EDGE], &context);
@@ -158,6 +173,15 @@ impl<const N: usize> StepCoder<N> {
         }
         values.extend_smoothly();
         sizes.extend_flat();
+    }
+
+    /// The precision of a step's details: that of the step before, or told.
+    fn code_precision<C: BitCoder>(&mut self, coder: &mut C, wanted: Option<Precision>) -> Precision {
+        let wanted = wanted.unwrap_or(self.precision);
+        if !self.same_precision.code(coder, wanted == self.precision) {
+            self.precision = Precision::from_number(coder.code_raw(wanted.number(), 4));
+        }
+        self.precision
     }
 
     fn surroundings<'a>(
@@ -180,7 +204,7 @@ impl<const N: usize> StepCoder<N> {
     }
 
     /// Clues and codes of some targets in whole rows.
-    fn clue_samples(&self, step: &Step, codes: &Plane<i32>, taps: &Taps, shift: u32, search: Search) -> ClueSamples {
+    fn clue_samples(&self, step: &Step, codes: &Plane<i32>, taps: &Taps, precision: Precision, search: Search) -> ClueSamples {
         let (rows, columns) = (codes.rows, codes.columns);
         let skip = (rows * columns / search.samples).clamp(1, rows);
         let mut samples = ClueSamples::new(rows as f64 / rows.div_ceil(skip) as f64, search);
@@ -188,7 +212,7 @@ impl<const N: usize> StepCoder<N> {
         let mut clue = vec![0; columns];
         let edge = EDGE as isize;
         for row in (0..rows).skip(skip / 2 % rows).step_by(skip) {
-            step.predict_row(row, taps, shift, &mut buffers);
+            step.predict_row(row, taps, precision, &mut buffers);
             let magnitudes = [0, 1, 2].map(|up| {
                 let mut magnitudes = vec![0; columns + 2 * EDGE];
                 if row >= up {
