@@ -30,11 +30,9 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
         steps.learn(step, &candidate.prediction, tile);
         best = smaller(best, closed(candidate)?);
     }
-    if effort != Effort::Fast {
+    if effort == Effort::Best {
         let hyper = Candidate { settings: Settings { hyper: true, ..best.1.settings }, ..best.1.clone() };
         best = smaller(best, closed(hyper)?);
-    }
-    if effort == Effort::Best {
         let plain = open(Settings { sharpen: false, ..best.1.settings })?;
         best = smaller(best, closed(plain)?);
     }
