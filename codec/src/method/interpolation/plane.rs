@@ -115,8 +115,6 @@ impl Phase {
 #[derive(Clone)]
 pub struct Level<T> {
     pub phases: [Plane<T>; 4],
-    pub rows: usize,
-    pub columns: usize,
 }
 
 impl<T: Copy + Default> Level<T> {
@@ -125,7 +123,7 @@ impl<T: Copy + Default> Level<T> {
             let [row, column] = phase.odd();
             Plane::new((rows + 1 - row) / 2, (columns + 1 - column) / 2)
         });
-        Level { phases, rows, columns }
+        Level { phases }
     }
 
     pub fn phase(&self, phase: Phase) -> &Plane<T> {
@@ -214,7 +212,6 @@ impl<T: Copy + Default> Pyramid<T> {
     pub fn combine(&self, other: &Self, f: impl Fn(T, T) -> T + Copy) -> Self {
         let level = |(a, b): (&Level<T>, &Level<T>)| Level {
             phases: std::array::from_fn(|i| a.phases[i].combine(&b.phases[i], f)),
-            ..*a
         };
         Pyramid { levels: self.levels.iter().zip(&other.levels).map(level).collect() }
     }

@@ -5,7 +5,7 @@ use super::context::{Row, SETS, SIGNS, TABLES, uses_clue};
 use super::details::{Bases, DETAILS, Precision, Sources, TAP_UNIT, Taps, accumulate, finish, narrow, shifted};
 use super::expect::{self, CLUES, EDGE, ROW_CLUES, Surroundings};
 use super::fit::{ClueSamples, Samples, Search};
-use super::plane::{Level, Phase, Plane};
+use super::plane::{Level, Plane};
 use super::told::Told;
 use crate::entropy::codes::{CodeModel, Context};
 use crate::entropy::{Bit, BitCoder};
