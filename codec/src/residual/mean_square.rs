@@ -80,7 +80,13 @@ fn padded(residual: &[i32], [frames, rows, columns]: [usize; 3], layout: &Layout
     image
 }
 
-fn apply(mut prediction: Vec<i32>, codes: &[i32], step: u8, layout: &Layout, [_, rows, columns]: [usize; 3]) -> Vec<i32> {
+fn apply(
+    mut prediction: Vec<i32>,
+    codes: &[i32],
+    step: u8,
+    layout: &Layout,
+    [_, rows, columns]: [usize; 3],
+) -> Vec<i32> {
     const LIMIT: i64 = 1 << MAX_INPUT_BITS;
     let step = i64::from(transform::step(step));
     let coefficients: Vec<i32> = codes.iter().map(|&k| (i64::from(k) * step).clamp(-LIMIT, LIMIT) as i32).collect();

@@ -13,7 +13,13 @@ pub fn encode(coder: &mut Encoder, tile: &Tile, prediction: Vec<i32>, bits: u32)
     corrected(prediction, &codes, bits)
 }
 
-pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], mask: Option<&[bool]>, bits: u32) -> Vec<i32> {
+pub fn decode(
+    coder: &mut Decoder,
+    prediction: Vec<i32>,
+    shape: [usize; 3],
+    mask: Option<&[bool]>,
+    bits: u32,
+) -> Vec<i32> {
     let mut codes = vec![0; prediction.len()];
     let activity = activity(&prediction, shape, bits);
     code_raster(coder, &mut codes, shape, mask, Some(&activity));
@@ -22,7 +28,8 @@ pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], mask
 
 /// The widest bins whose errors stay within a sum of squares; bins of one unit have no error.
 pub fn bits_within(tile: &Tile, prediction: &[i32], limit: u128, errors: &Errors) -> u32 {
-    let keeps = |&bits: &u32| errors.square(&corrected(prediction.to_vec(), &codes(tile, prediction, bits), bits)) <= limit;
+    let keeps =
+        |&bits: &u32| errors.square(&corrected(prediction.to_vec(), &codes(tile, prediction, bits), bits)) <= limit;
     (1..=20).rev().find(keeps).unwrap_or(0)
 }
 

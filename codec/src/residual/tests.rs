@@ -14,7 +14,9 @@ fn round_trip(tile: &Tile, prediction: &[i32], target: Target) -> (Vec<u8>, Vec<
 /// A wave that the prediction misses by a wave of another length.
 fn wave(shape: [usize; 3], amplitude: f64, length: f64) -> Vec<i32> {
     let points = shape.iter().product::<usize>();
-    (0..points).map(|i| (amplitude * ((i % shape[2]) as f64 / length + (i / shape[2]) as f64 / 7.0).sin()) as i32).collect()
+    (0..points)
+        .map(|i| (amplitude * ((i % shape[2]) as f64 / length + (i / shape[2]) as f64 / 7.0).sin()) as i32)
+        .collect()
 }
 
 fn mean_square(tile: &Tile, decoded: &[i32]) -> f64 {

@@ -202,7 +202,8 @@ mod tests {
     #[test]
     fn the_largest_input_does_not_overflow() {
         let layout = Layout::new([8, 16, 16], 8, 16);
-        let extreme: Vec<i32> = (0..2048).map(|i| if i % 3 == 0 { 1 << MAX_INPUT_BITS } else { -(1 << MAX_INPUT_BITS) }).collect();
+        let extreme: Vec<i32> =
+            (0..2048).map(|i| if i % 3 == 0 { 1 << MAX_INPUT_BITS } else { -(1 << MAX_INPUT_BITS) }).collect();
         forward(&extreme, &layout);
         inverse(&extreme, &layout);
     }

@@ -11,7 +11,9 @@ fn codec(library: Library) -> Codec {
 
 /// The library that `CAESAR_ORT_LIB` names; without it the engine is compared with itself.
 fn onnx_runtime() -> Library {
-    std::env::var_os("CAESAR_ORT_LIB").filter(|path| path != "none").map_or(Library::None, |path| Library::At(path.into()))
+    std::env::var_os("CAESAR_ORT_LIB")
+        .filter(|path| path != "none")
+        .map_or(Library::None, |path| Library::At(path.into()))
 }
 
 /// Vortices that drift and a little noise.

@@ -34,7 +34,9 @@ impl Padding {
         let up = |n: usize, to: usize| n.max(1).checked_next_multiple_of(to).ok_or_else(too_large);
         let padded = [up(folded[0], frames)?, up(folded[1], SIDE)?, up(folded[2], SIDE)?];
         match padded.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
-            Some(n) if n <= points.saturating_mul(GROWTH).saturating_add(ALWAYS) => Ok(Padding { shape: folded, points, padded }),
+            Some(n) if n <= points.saturating_mul(GROWTH).saturating_add(ALWAYS) => {
+                Ok(Padding { shape: folded, points, padded })
+            }
             _ => Err(too_large()),
         }
     }

@@ -19,7 +19,8 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
 
     let base = Settings { wide: analysis.wide, hyper: false, sharpen: true, step: reference, mean: analysis.mean };
     let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
-    let closed = |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
+    let closed =
+        |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
 
     let first = open(base)?;
     let mut steps = Steps::new(reference, target, effort);

@@ -106,7 +106,8 @@ fn round_trip(tile: &Tile, target: Target, effort: Effort, model: &Toy) -> Coded
 
 #[test]
 fn what_is_decoded_is_what_the_encoder_saw() {
-    for (shape, frames) in [([8, 64, 64], 8), ([11, 70, 90], 8), ([1, 100, 130], 1), ([1, 1, 1000], 1), ([3, 5, 5], 1)] {
+    for (shape, frames) in [([8, 64, 64], 8), ([11, 70, 90], 8), ([1, 100, 130], 1), ([1, 1, 1000], 1), ([3, 5, 5], 1)]
+    {
         let values = field(shape, 60_000.0, 200);
         let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
         for effort in [Effort::Fast, Effort::Balanced, Effort::Best] {
@@ -124,10 +125,12 @@ fn a_smooth_field_is_cheap_and_a_constant_nearly_free() {
     let shape = [8, 128, 128];
     let model = Toy::new(8);
     let values = field(shape, 20_000.0, 0);
-    let smooth = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
+    let smooth =
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
     assert!(smooth.unwrap().bytes.len() * 100 < values.len() * 4);
     let values = vec![123_456; values.len()];
-    let flat = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
+    let flat =
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
     assert!(flat.unwrap().bytes.len() <= 20);
 }
 
