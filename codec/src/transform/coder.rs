@@ -161,3 +161,56 @@ pub fn code_blocks<C: BitCoder>(
         q[0] = q[0].wrapping_add(expected);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::{Decoder, Encoder};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_latents_come_back(
+            count in prop::array::uniform3(1usize..4),
+            stack: bool,
+            wide: bool,
+            scaled: bool,
+            seed in 1u64..,
+            density in 0u32..6,
+            size in 0u32..31,
+        ) {
+            let (frames, side) = (if stack { 8 } else { 1 }, if wide { 16 } else { 8 });
+            let layout = Layout::new([count[0] * frames, count[1] * side, count[2] * side], frames, side);
+            let random = |i: usize| (i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
+            let skip: Vec<bool> = (0..layout.blocks()).map(|b| random(b + 7).is_multiple_of(5)).collect();
+            let latent = |i: usize| {
+                let zero = skip[i / layout.block_len()] || random(i) % (1 << density) != 0;
+                if zero { 0 } else { (random(i) >> 8) as i32 >> (31 - size) }
+            };
+            let latents: Vec<i32> = (0..layout.blocks() * layout.block_len()).map(latent).collect();
+            let scale = |block: usize, position: usize| random(block * 31 + position) as u8;
+            let scales = scaled.then_some(&scale as &dyn Fn(usize, usize) -> u8);
+            let mut coder = Encoder::new();
+            code_blocks(&mut coder, &mut latents.clone(), &layout, scales, Some(&skip));
+            let bytes = coder.finish();
+            let mut read = vec![0; latents.len()];
+            let mut coder = Decoder::new(&bytes);
+            code_blocks(&mut coder, &mut read, &layout, scales, Some(&skip));
+            prop_assert!(coder.finish().is_ok());
+            prop_assert!(read == latents);
+        }
+    }
+
+    #[test]
+    fn reaches_cover_what_is_not_zero() {
+        let mut block = [0; 512];
+        assert_eq!(reach(&block), 0);
+        for (last, expected) in [(0, 1), (1, 2), (2, 3), (3, 3), (4, 4), (511, 10)] {
+            block[last] = 1;
+            assert_eq!(reach(&block), expected);
+            assert!(reach_len(expected, block.len()) > last);
+        }
+    }
+}
