@@ -2,8 +2,8 @@
 //!
 //! usage: interpolation_rates LIST [fast|balanced|best] [filter]
 //!
-//! Every line of LIST: `name planes rows columns bin_bits masked peer_bytes …`; beside LIST lie `name.i32` (little-endian
-//! lattice integers) and, where masked is 1, `name.mask` (one byte a point).
+//! Every line of LIST: `name planes rows columns bin_bits masked peer_bytes …`; beside LIST lie `name.i32`
+//! (little-endian lattice integers) and, where masked is 1, `name.mask` (one byte a point).
 
 use caesar_codec::Effort;
 use caesar_codec::lattice::Tile;
@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let shape = [planes.parse()?, rows.parse()?, columns.parse::<usize>()?];
         let bin_bits: u32 = bin_bits.parse()?;
         let raw = std::fs::read(folder.join(format!("{name}.i32")))?;
-        let values: Vec<i32> = raw.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().expect("four bytes"))).collect();
+        let word = |b: &[u8]| i32::from_le_bytes(b.try_into().expect("four bytes"));
+        let values: Vec<i32> = raw.chunks_exact(4).map(word).collect();
         let mask: Option<Vec<bool>> = match masked {
             "1" => Some(std::fs::read(folder.join(format!("{name}.mask")))?.into_iter().map(|b| b != 0).collect()),
             _ => None,
@@ -42,8 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let decoded = decoded?;
         assert!(decoded == coded.decoded, "{name}: the decoder sees other values than the encoder");
         let half = 1i64 << bin_bits >> 1;
-        let kept = |i: usize| mask.as_ref().is_some_and(|m| m[i]);
-        let worst = (0..values.len()).filter(|&i| !kept(i)).map(|i| (i64::from(values[i]) - i64::from(decoded[i])).abs()).max();
+        let kept = (0..values.len()).filter(|&i| mask.as_ref().is_none_or(|m| !m[i]));
+        let worst = kept.map(|i| (i64::from(values[i]) - i64::from(decoded[i])).abs()).max();
         assert!(worst.unwrap_or(0) <= half, "{name}: {worst:?} is more than half a bin");
         let points = values.len() as f64;
         let gain = peer.parse::<f64>()? / coded.bytes.len() as f64;

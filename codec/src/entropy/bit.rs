@@ -42,10 +42,10 @@ impl Bit {
     /// Learns one decision.
     #[inline(always)]
     pub fn learn(&mut self, bit: bool) {
-        let count = self.0 & 1023;
+        let count = self.0 & MEMORY; // it never exceeds it
         let (p, target) = (i64::from(self.0 >> 10), if bit { (1 << 22) - 1 } else { 0 });
-        let p = p + ((target - p) * i64::from(RATE[count.min(MEMORY) as usize]) >> 16);
-        self.0 = (p as u32) << 10 | (count + 1).min(MEMORY);
+        let p = p + ((target - p) * i64::from(RATE[count as usize]) >> 16);
+        self.0 = (p as u32) << 10 | (count + u32::from(count < MEMORY));
     }
 
     /// Codes a decision under this probability and learns it.

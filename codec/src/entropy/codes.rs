@@ -1,12 +1,12 @@
 //! Residual codes: signed integers around zero, bit by bit under mixed contexts.
 //!
-//! A code k is a magnitude and a sign. The magnitude's upper part `|k| >> shift` is unary, every decision mixed from
-//! `N` contexts; beyond [`UNARY`] it goes on in Exp-Golomb. The `shift` low bits follow, then the sign. A good shift
-//! keeps the unary part to a few decisions however large the codes are.
+//! A code k is a magnitude and a sign. The magnitude's upper part `|k| >> shift` is unary, its first `N` decisions
+//! mixed from `N` contexts; beyond [`UNARY`] it goes on in Exp-Golomb. The `shift` low bits follow, then the sign. A
+//! good shift keeps the unary part to a few decisions however large the codes are.
 
 use super::{Bit, BitCoder, Mixer};
 
-/// Mixed unary decisions of a magnitude.
+/// Unary decisions of a magnitude.
 const UNARY: usize = 16;
 
 /// Adaptive models of codes under `N` contexts each.
@@ -57,7 +57,22 @@ impl<const N: usize> CodeModel<N> {
     /// Codes `k` (any i32; the decoder ignores it) and returns it.
     #[inline(always)]
     pub fn code<C: BitCoder>(&mut self, coder: &mut C, k: i32, context: &Context<N>) -> i32 {
-        let magnitude = k.unsigned_abs();
+        match self.code_magnitude(coder, k.unsigned_abs(), context) {
+            0 => 0,
+            magnitude => self.code_sign(coder, k < 0, magnitude, context.sign),
+        }
+    }
+
+    /// The sign of a magnitude above 0: returns the two together.
+    #[inline(always)]
+    pub fn code_sign<C: BitCoder>(&mut self, coder: &mut C, negative: bool, magnitude: u32, context: usize) -> i32 {
+        let negative = self.sign[context].code(coder, negative);
+        if negative { (magnitude as i32).wrapping_neg() } else { magnitude as i32 }
+    }
+
+    /// The magnitude alone; [`Context::sign`] is not looked at.
+    #[inline(always)]
+    pub fn code_magnitude<C: BitCoder>(&mut self, coder: &mut C, magnitude: u32, context: &Context<N>) -> u32 {
         let upper = magnitude >> context.shift;
         let mut places = [0; N];
         for i in 0..N {
@@ -67,6 +82,7 @@ impl<const N: usize> CodeModel<N> {
         while known < UNARY {
             let larger = upper > known as u32;
             let set = context.set * UNARY + known;
+            // Far out the contexts agree, and mixing them costs time.
             let more = if known < N {
                 self.mixer.code(coder, larger, set, &mut self.larger, places)
             } else {
@@ -87,11 +103,7 @@ impl<const N: usize> CodeModel<N> {
         if context.shift > 0 {
             read = self.code_low(coder, magnitude, read, context.shift);
         }
-        if read == 0 {
-            return 0;
-        }
-        let negative = self.sign[context.sign].code(coder, k < 0);
-        if negative { (read as i32).wrapping_neg() } else { read as i32 }
+        read
     }
 
     /// Exp-Golomb with an adaptive exponent.

@@ -56,6 +56,7 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// The contexts of a magnitude.
     #[inline(always)]
     pub fn context<const N: usize>(&self, x: usize) -> Context<N> {
         let size = |k: i32| k.unsigned_abs().min(32767);
@@ -79,8 +80,15 @@ impl Row<'_> {
             pattern.into_iter().fold(self.phase, |p, m| p * 3 + m.min(2) as usize),
             ((class / 2 * 4 + reference.min(3) as usize) * ACTIVITIES + misfit) * 2 + references,
         ];
-        let sign = [west, north, north_west].into_iter().fold(0, |s, k| s * 3 + (k.signum() + 1) as usize);
-        Context { tables: std::array::from_fn(|i| tables[i]), set: class, shift, sign: sign * 2 + references }
+        Context { tables: std::array::from_fn(|i| tables[i]), set: class, shift, sign: 0 }
+    }
+
+    /// The context of a sign, apart because few codes have one.
+    #[inline(always)]
+    pub fn sign_context(&self, x: usize) -> usize {
+        let at = x + EDGE;
+        let around = [self.codes[at - 1], self.above[at], self.above[at - 1]];
+        around.into_iter().fold(0, |s, k| s * 3 + (k.signum() + 1) as usize) * 2 + usize::from(self.references)
     }
 }
 

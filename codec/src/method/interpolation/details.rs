@@ -2,8 +2,8 @@
 //! it, each of which a tap weighs.
 //!
 //! All sums are of four points, so that no division happens before the last shift. A target stands at a centre
-//! (i + ½, j + ½) or to the right (i, j + ½) of a coarse point; one below (i + ½, j) is the latter with rows and columns
-//! exchanged.
+//! (i + ½, j + ½) or to the right (i, j + ½) of a coarse point; one below (i + ½, j) is the latter with rows and
+//! columns exchanged.
 
 use super::plane::{Level, Phase};
 use super::plane::Phase::{Below, Centre, Coarse, Right};
@@ -206,10 +206,11 @@ impl<'a> Sources<'a> {
     }
 
     fn rows(&self, level: &'a Level<i32>, sum: &Sum, row: usize, columns: usize) -> [&'a [i32]; 4] {
-        sum.map(|term| {
+        let slice = |term| {
             let (phase, down, right) = self.turn(term);
             level.phase(phase).row(row as isize + down, right, columns)
-        })
+        };
+        [slice(sum[0]), slice(sum[1]), slice(sum[2]), slice(sum[3])]
     }
 
     /// Four times the bases of a row of targets: the frame's own and that of the mean of its references.

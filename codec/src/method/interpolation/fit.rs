@@ -25,6 +25,23 @@ impl Search {
         std::array::from_fn(|i| available[i] && (self.thorough || essential.contains(&i)))
     }
 
+    /// Which rows of a step are looked at, and which of their columns: about as many targets as wanted.
+    pub fn rows(self, rows: usize, columns: usize) -> impl ExactSizeIterator<Item = usize> {
+        let skip = (rows * columns / self.samples).clamp(1, rows);
+        (skip / 2..rows).step_by(skip)
+    }
+
+    pub fn columns(self, columns: usize, mask: Option<&[bool]>) -> Vec<usize> {
+        let all = (0..columns).step_by(columns.div_ceil(self.samples));
+        all.filter(|&x| mask.is_none_or(|m| !m[x])).collect()
+    }
+
+    /// How many targets stand for one that is looked at.
+    pub fn share(self, rows: usize, columns: usize) -> f64 {
+        let looked_at = self.rows(rows, columns).len() * self.columns(columns, None).len();
+        (rows * columns) as f64 / looked_at as f64
+    }
+
     fn clues(self) -> Vec<usize> {
         let essential = [0, 2, 5, 6, 7, 8, 11, 12, 13];
         (0..CLUES).filter(|i| self.thorough || essential.contains(i)).collect()
@@ -45,37 +62,29 @@ pub struct Samples {
 
 impl Samples {
     /// Some targets in whole rows, evenly spread.
-    pub fn gather(
-        step: &Step,
-        original: &Plane<i32>,
-        width: i32,
-        search: Search,
-    ) -> Self {
+    pub fn gather(step: &Step, original: &Plane<i32>, width: i32, search: Search) -> Self {
         let (sources, mask) = (&step.sources, step.mask);
         let available = search.details(sources);
         let (rows, columns) = (original.rows, original.columns);
-        let skip = (rows * columns / search.samples).clamp(1, rows);
         let mut samples = Samples {
             available,
             details: Default::default(),
-            target: Vec::with_capacity(rows.div_ceil(skip) * columns),
-            share: rows as f64 / rows.div_ceil(skip) as f64,
+            target: Vec::new(),
+            share: search.share(rows, columns),
             largest: 0,
         };
         let unit = 0.25 / width as f32;
         let (mut bases, mut detail) = (Bases::new(columns), vec![0; columns]);
-        for row in (0..rows).skip(skip / 2 % rows).step_by(skip) {
-            let kept = mask.map(|m| m.row(row as isize, 0, columns));
-            let keep = |x: usize| kept.is_none_or(|m| !m[x]);
+        for row in search.rows(rows, columns) {
+            let kept = search.columns(columns, mask.map(|m| m.row(row as isize, 0, columns)));
             sources.base_rows(row, &mut bases);
             let originals = original.row(row as isize, 0, columns);
-            let target = originals.iter().zip(&bases.own).map(|(&v, &b)| (v as f32 * 4.0 - b as f32) * unit);
-            samples.target.extend(target.enumerate().filter(|&(x, _)| keep(x)).map(|(_, t)| t));
+            let target = |&x: &usize| (originals[x] as f32 * 4.0 - bases.own[x] as f32) * unit;
+            samples.target.extend(kept.iter().map(target));
             for index in (0..DETAILS).filter(|&i| available[i]) {
                 sources.detail_row(index, row, &bases, &mut detail, |d| d);
                 samples.largest = detail.iter().fold(samples.largest, |m, d| m.max(d.unsigned_abs()));
-                let kept = detail.iter().enumerate().filter(|&(x, _)| keep(x));
-                samples.details[index].extend(kept.map(|(_, &d)| d as f32 * unit));
+                samples.details[index].extend(kept.iter().map(|&x| detail[x] as f32 * unit));
             }
         }
         samples
@@ -178,14 +187,15 @@ impl ClueSamples {
                 let found = least_squares(&clues, &trust, &self.magnitudes);
                 weights = [0; CLUES];
                 for (&i, &weight) in active.iter().zip(&found) {
-                    let units = (weight * f64::from(UNIT) / f64::from(WEIGHT_UNIT)).round();
-                    weights[i] = units.clamp(0.0, f64::from(i32::from(WEIGHT_LIMIT) / WEIGHT_UNIT)) as i16 * WEIGHT_UNIT as i16;
+                    let units = (weight * f64::from(UNIT) / f64::from(WEIGHT_UNIT)).round() as i16;
+                    weights[i] = units.clamp(0, WEIGHT_LIMIT / WEIGHT_UNIT as i16) * WEIGHT_UNIT as i16;
                 }
-                let positive: Vec<usize> = active.iter().zip(&found).filter(|(_, w)| **w >= 0.0).map(|(&i, _)| i).collect();
-                if positive.len() == active.len() {
+                let before = active.len();
+                let mut found = found.iter();
+                active.retain(|_| found.next().is_some_and(|w| *w >= 0.0));
+                if active.len() == before {
                     break;
                 }
-                active = positive;
             }
             expected = self.expected(&weights);
         }

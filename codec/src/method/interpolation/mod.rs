@@ -1,4 +1,9 @@
-//! The classical closed-loop predictor.
+//! The classical closed-loop predictor: every value from decoded ones around it, in space and between frames, and
+//! what is left as adaptively coded multiples of a bin.
+//!
+//! Frames in the order of [`order`]; a frame level by level ([`frame`], [`plane`]); a level in three steps ([`step`]),
+//! each predicted by fitted taps on [`details`] and coded under [`context`]s, above all the magnitude that fitted
+//! weights on clues [`expect`]. What the bytes mean is `docs/method-interpolation.md`.
 
 mod bin;
 mod context;
@@ -10,9 +15,9 @@ mod order;
 mod palette;
 mod plane;
 mod step;
-mod told;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use crate::entropy::{BitCoder, Decoder, Encoder};
 use crate::error::Result;
@@ -27,9 +32,9 @@ use plane::Pyramid;
 /// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result.
 pub fn encode(tile: &Tile, effort: Effort) -> Coded {
     let (contexts, distances, search): (_, &[u32], _) = match effort {
-        Effort::Fast => (0, &[8], Search { samples: 512, thorough: false }),
-        Effort::Balanced => (1, &[8], Search { samples: 2048, thorough: true }),
-        Effort::Best => (2, &[8, 2, 1], Search { samples: 8192, thorough: true }),
+        Effort::Fast => (0, &[8], Search { samples: 2048, thorough: false }),
+        Effort::Balanced => (1, &[8], Search { samples: 4096, thorough: true }),
+        Effort::Best => (2, &[8, 2, 1], Search { samples: 16384, thorough: true }),
     };
     let palette = Palette::find(tile.values, tile.mask, tile.bin_bits);
     let positions: Option<Vec<i32>> = palette.as_ref().map(|p| tile.values.iter().map(|&v| p.position(v)).collect());

@@ -101,8 +101,8 @@ impl Palette {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::entropy::{Decoder, Encoder};
     use super::*;
+    use crate::entropy::{Decoder, Encoder};
 
     #[test]
     fn packed_values_have_one_and_it_comes_back() {

@@ -7,7 +7,7 @@ use super::expect::{self, CLUES, EDGE, ROW_CLUES, Surroundings};
 use super::fit::{ClueSamples, Samples, Search};
 use super::plane::{Level, Plane};
 use super::told::Told;
-use crate::entropy::codes::{CodeModel, Context};
+use crate::entropy::codes::CodeModel;
 use crate::entropy::{Bit, BitCoder};
 
 /// Everything that is learned while the steps of a tile are coded. `N` contexts are mixed.
@@ -134,7 +134,8 @@ impl<const N: usize> StepCoder<N> {
             step.predict_row(row, &taps, precision, &mut buffers);
             known.fill(0);
             let surroundings = self.surroundings(step, row, &buffers, &magnitudes);
-            for (index, clue) in clues.iter_mut().enumerate().filter(|(i, _)| weights[*i] != 0 || uses_clue(*i, N)) {
+            let needed = |index: usize| weights[index] != 0 || uses_clue(index, N);
+            for (index, clue) in clues.iter_mut().enumerate().filter(|(index, _)| needed(*index)) {
                 surroundings.clue_row(index, clue);
                 accumulate(clue, weights[index], &mut known);
             }
@@ -161,8 +162,12 @@ impl<const N: usize> StepCoder<N> {
                     slope: &clues[9],
                     misfit: &clues[10],
                 };
-                let context: Context<N> = place.context(x);
-                codes[x + EDGE] = self.codes.code(coder, codes[x + EDGE], &context);
+                let code = codes[x + EDGE];
+                let magnitude = self.codes.code_magnitude(coder, code.unsigned_abs(), &place.context(x));
+                codes[x + EDGE] = match magnitude {
+                    0 => 0,
+                    m => self.codes.code_sign(coder, code < 0, m, place.sign_context(x)),
+                };
             }
             self.bin.restore(&codes[inner.clone()], &mut buffers.prediction);
             values.row_mut(row).copy_from_slice(&buffers.prediction);
@@ -204,14 +209,20 @@ impl<const N: usize> StepCoder<N> {
     }
 
     /// Clues and codes of some targets in whole rows.
-    fn clue_samples(&self, step: &Step, codes: &Plane<i32>, taps: &Taps, precision: Precision, search: Search) -> ClueSamples {
+    fn clue_samples(
+        &self,
+        step: &Step,
+        codes: &Plane<i32>,
+        taps: &Taps,
+        precision: Precision,
+        search: Search,
+    ) -> ClueSamples {
         let (rows, columns) = (codes.rows, codes.columns);
-        let skip = (rows * columns / search.samples).clamp(1, rows);
-        let mut samples = ClueSamples::new(rows as f64 / rows.div_ceil(skip) as f64, search);
+        let mut samples = ClueSamples::new(search.share(rows, columns), search);
         let mut buffers = step.buffers();
         let mut clue = vec![0; columns];
         let edge = EDGE as isize;
-        for row in (0..rows).skip(skip / 2 % rows).step_by(skip) {
+        for row in search.rows(rows, columns) {
             step.predict_row(row, taps, precision, &mut buffers);
             let magnitudes = [0, 1, 2].map(|up| {
                 let mut magnitudes = vec![0; columns + 2 * EDGE];
@@ -223,9 +234,7 @@ impl<const N: usize> StepCoder<N> {
             });
             let [here, above @ ..] = magnitudes;
             let surroundings = self.surroundings(step, row, &buffers, &above);
-            let masked = step.mask.map(|m| m.row(row as isize, 0, columns));
-            let keep = |x: &usize| masked.is_none_or(|m| !m[*x]);
-            let kept: Vec<usize> = (0..columns).filter(keep).collect();
+            let kept = search.columns(columns, step.mask.map(|m| m.row(row as isize, 0, columns)));
             for index in 0..ROW_CLUES {
                 surroundings.clue_row(index, &mut clue);
                 samples.clues[index].extend(kept.iter().map(|&x| f32::from(clue[x])));
