@@ -4,7 +4,7 @@
 usage: compare.py FILE.h5:/data/set ... [--eps 1e-2,1e-3,1e-4,1e-5] [--method 5] [--effort 0] [--only ours,SZ3] [--csv OUT]
 
 Needs h5py, hdf5plugin and the plugin (`cargo xtask build`). Each field goes through h5py as one chunk, so what is measured is what
-an HDF5 user gets. Fields of four dimensions are read as their first 3-D block. Values above 1e15 and NaN are fills: the bound is eps
+an HDF5 user gets. Fields of four dimensions are read as their first 3-D block. NaN, `_FillValue` and what is above 1e35 are fills: the bound is eps
 times the range of the others, errors are taken over the others, and what is compressed has the mean in their place (peers do not survive fills;
 --fills keeps them, for ours). SZ3 is also given a stack as one tall plane and its smaller file counts; each time is the best of --repeat.
 """
@@ -28,11 +28,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def load(spec, keep_fills):
     path, name = spec.rsplit(":", 1)
     with h5py.File(path) as file:
-        data = file[name][...]
+        data, fill = file[name][...], file[name].attrs.get("_FillValue", np.nan)
     while data.ndim > 3:
         data = data[0]
     data = np.ascontiguousarray(data.squeeze(), data.dtype.newbyteorder("="))
-    ordinary = np.abs(data) < 1e15
+    ordinary = (np.abs(data) < 1e35) & (data != np.ravel(fill)[0])
     if not keep_fills:
         data = np.where(ordinary, data, data[ordinary].mean(dtype="f8").astype(data.dtype))
     return name.strip("/"), data, ordinary
