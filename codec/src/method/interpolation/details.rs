@@ -199,8 +199,10 @@ impl<'a> Sources<'a> {
             taps[if self.phase == Centre { 4 } else { 6 }] = TAP_ONE as i16;
         } else if self.phase == Centre {
             taps[..3].copy_from_slice(&[-576, -576, 64]);
-        } else {
+        } else if self.has(From::Own, &RIGHT_BASE) {
             taps[1..3].copy_from_slice(&[-256, -256]);
+        } else {
+            taps[1] = -512;
         }
         taps
     }

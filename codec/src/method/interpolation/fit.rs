@@ -9,6 +9,9 @@ use super::told::change_bits;
 /// Reweightings of a fit.
 const ROUNDS: usize = 4;
 
+/// Steps with fewer targets tell no taps nor weights of their own.
+const FEWEST: usize = 64;
+
 /// How hard the encoder looks for taps and weights.
 #[derive(Clone, Copy)]
 pub struct Search {
@@ -96,7 +99,8 @@ impl Samples {
 
     fn residuals(&self, taps: &Taps) -> Vec<f32> {
         let mut residuals = self.target.clone();
-        for (detail, &tap) in self.details.iter().zip(taps).filter(|(d, t)| !d.is_empty() && **t != 0) {
+        // Details that the step has not are empty.
+        for (detail, &tap) in self.details.iter().zip(taps).filter(|(_, t)| **t != 0) {
             let tap = f32::from(tap) / TAP_ONE as f32;
             residuals.iter_mut().zip(detail).for_each(|(r, d)| *r -= tap * d);
         }
@@ -111,6 +115,9 @@ impl Samples {
 
     /// Taps that pay for being told instead of `start`, or `start`.
     pub fn better_taps(&self, start: &Taps) -> Taps {
+        if self.target.len() < FEWEST {
+            return *start;
+        }
         // Where much is quiet, only its taps count; elsewhere all residuals do.
         let quiet = self.fit(start, |r| 1.0 / ((0.3 + r) * (1.0 + r)));
         let all = self.fit(start, |r| (0.5 + r).powf(-1.25));
@@ -169,6 +176,9 @@ impl ClueSamples {
 
     /// Weights that pay for being told instead of `start`, or `start`.
     pub fn better_weights(&self, start: &Weights) -> Weights {
+        if self.magnitudes.len() < FEWEST {
+            return *start;
+        }
         let weights = self.fit();
         let gain = self.bits(start) - self.bits(&weights);
         if gain * 0.6 > change_bits(start, &weights, WEIGHT_UNIT) { weights } else { *start }

@@ -14,8 +14,14 @@ pub struct Plane<T> {
 
 impl<T: Copy + Default> Plane<T> {
     pub fn new(rows: usize, columns: usize) -> Self {
-        let stride = columns + 2 * MARGIN;
-        Plane { rows, columns, stride, data: vec![T::default(); stride * (rows + 2 * MARGIN)] }
+        let width = columns + 2 * MARGIN;
+        // Every margin row of a single row is this row again.
+        let (stride, height) = match rows {
+            _ if rows * columns == 0 => (0, 0),
+            1 => (0, 1),
+            _ => (width, rows + 2 * MARGIN),
+        };
+        Plane { rows, columns, stride, data: vec![T::default(); width * height] }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -26,8 +32,11 @@ impl<T: Copy + Default> Plane<T> {
         (row + MARGIN as isize) as usize * self.stride + (column + MARGIN as isize) as usize
     }
 
-    /// `length` values from `column` of `row` on; both may lie in the margin.
+    /// `length` values from `column` of `row` on; both may lie in the margin. None of an empty plane.
     pub fn row(&self, row: isize, column: isize, length: usize) -> &[T] {
+        if self.is_empty() {
+            return &[];
+        }
         &self.data[self.at(row, column)..][..length]
     }
 

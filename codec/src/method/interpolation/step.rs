@@ -113,6 +113,7 @@ impl<const N: usize> StepCoder<N> {
         let start = self.taps.last(slot).unwrap_or_else(|| step.sources.default_taps());
         let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start));
         let taps = self.taps.code(coder, slot, start, fitted, |i| available[i]);
+        let taps: Taps = std::array::from_fn(|i| if available[i] { taps[i] } else { 0 });
         let precision = self.code_precision(coder, samples.map(|s| s.precision()));
 
         let coded = step.original.map(|(o, search)| (step.codes(o, self.bin, &taps, precision), search));
