@@ -59,8 +59,8 @@ impl Codec {
             }
             lossless_tile(&tile, &header)
         };
-        let tiles: Vec<_> = self.in_order(header.plan.count(), tile);
-        Stream::write(&header, &tiles.into_iter().map(|tile| (tile.entry, tile.bytes)).collect::<Vec<_>>())
+        let tiles = self.in_order(header.plan.count(), tile);
+        stream(header, tiles)
     }
 
     fn encode_bounded<V: Value>(&self, mut header: Header, native: &[u8]) -> Vec<u8> {
@@ -73,21 +73,12 @@ impl Codec {
         };
         header.specials = survey.specials.clone();
         let field = Field { values: &values, survey: &survey };
-        let (lattice, mut tiles) = match target {
+        let (lattice, tiles) = match target {
             Target::MeanSquare(limit) => self.within_mean(&header, &field, lattice, limit),
             _ => (lattice, self.tiles(&header, &field, lattice, target, header.options.method)),
         };
         header.lattice = Some(lattice);
-        for tile in &mut tiles {
-            if let Some(hash) = tile.model {
-                let known = header.models.iter().position(|h| *h == hash);
-                tile.entry.model = known.unwrap_or(header.models.len()) as u8;
-                if known.is_none() {
-                    header.models.push(hash);
-                }
-            }
-        }
-        Stream::write(&header, &tiles.into_iter().map(|tile| (tile.entry, tile.bytes)).collect::<Vec<_>>())
+        stream(header, tiles)
     }
 
     /// Every tile of a chunk, in order.
@@ -100,6 +91,8 @@ impl Codec {
     /// Interpolation errs by less than its bins allow, so its pointwise error is widened or narrowed in a few trials until the
     /// limit is just met; a method that aims at the mean itself then has its turn at each tile.
     fn within_mean<V: Value>(&self, header: &Header, field: &Field<V>, start: Lattice, limit: f64) -> (Lattice, Vec<EncodedTile>) {
+        // A hair less, so that whoever sums up in another order finds the limit kept as well.
+        let limit = limit * (1.0 - 1e-9);
         let target = Target::MeanSquare(limit);
         let method = header.options.method;
         let used = |tiles: &[EncodedTile]| tiles.iter().map(|t| t.square).sum::<f64>() / field.survey.ordinary.max(1) as f64 / limit;
@@ -189,6 +182,20 @@ impl Codec {
         let coded = caesar_v::encode(tile, target, effort, &*model).ok()?;
         Some((coded, model.hash()))
     }
+}
+
+/// The stream of all tiles, their models numbered in the order of their first use.
+fn stream(mut header: Header, mut tiles: Vec<EncodedTile>) -> Vec<u8> {
+    for tile in &mut tiles {
+        if let Some(hash) = tile.model {
+            let known = header.models.iter().position(|h| *h == hash);
+            tile.entry.model = known.unwrap_or(header.models.len()) as u8;
+            if known.is_none() {
+                header.models.push(hash);
+            }
+        }
+    }
+    Stream::write(&header, &tiles.into_iter().map(|tile| (tile.entry, tile.bytes)).collect::<Vec<_>>())
 }
 
 /// A tile and what the choice between tiles needs to know of it.
