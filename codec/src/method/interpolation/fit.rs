@@ -15,8 +15,10 @@ const FEWEST: usize = 64;
 /// How hard the encoder looks for taps and weights.
 #[derive(Clone, Copy)]
 pub struct Search {
-    /// Targets of a step to which they are fitted.
+    /// Targets of a step to which they are fitted, at most.
     pub samples: usize,
+    /// One in so many targets is enough; small steps are most of the work otherwise.
+    pub thinning: usize,
     /// Whether every detail and every clue may have a part; each costs the decoder time.
     pub thorough: bool,
 }
@@ -30,7 +32,8 @@ impl Search {
 
     /// Which rows of a step are looked at, and which of their columns: about as many targets as wanted.
     pub fn rows(self, rows: usize, columns: usize) -> impl ExactSizeIterator<Item = usize> {
-        let skip = (rows * columns / self.samples).clamp(1, rows);
+        let wanted = self.samples.min((rows * columns / self.thinning).max(8 * FEWEST));
+        let skip = (rows * columns / wanted).clamp(1, rows);
         (skip / 2..rows).step_by(skip)
     }
 

@@ -32,9 +32,9 @@ use plane::Pyramid;
 /// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result.
 pub fn encode(tile: &Tile, effort: Effort) -> Coded {
     let (contexts, distances, search): (_, &[u32], _) = match effort {
-        Effort::Fast => (0, &[8], Search { samples: 2048, thorough: false }),
-        Effort::Balanced => (1, &[8], Search { samples: 4096, thorough: true }),
-        Effort::Best => (2, &[8, 2, 1], Search { samples: 16384, thorough: true }),
+        Effort::Fast => (0, &[8], Search { samples: 2048, thinning: 1, thorough: false }),
+        Effort::Balanced => (1, &[8], Search { samples: 4096, thinning: 4, thorough: true }),
+        Effort::Best => (2, &[8, 2, 1], Search { samples: 16384, thinning: 1, thorough: true }),
     };
     let palette = Palette::find(tile.values, tile.mask, tile.bin_bits);
     let positions: Option<Vec<i32>> = palette.as_ref().map(|p| tile.values.iter().map(|&v| p.position(v)).collect());
