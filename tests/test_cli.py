@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -266,3 +268,11 @@ def test_doctor_says_what_to_type(tmp_path):
 )
 def test_what_cannot_be_done_exits_with_2(arguments):
     assert "Traceback" not in run(CAESAR, *arguments, code=2).stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([CAESAR, "args", "abs=0.01"], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert done.stderr == "" and done.returncode == -signal.SIGPIPE

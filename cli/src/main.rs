@@ -38,6 +38,8 @@ enum Command {
 
 /// Exit status: 0 all is well, 1 a check failed, 2 the command could not do its work.
 fn main() -> ExitCode {
+    // `caesar inspect FILE | head` ends like any other tool, not in a panic.
+    sigpipe::reset();
     let done: Result<bool> = match Cli::parse().command {
         Command::Args(args) => args.run().map(|()| true),
         Command::Verify(verify) => verify.run(),
