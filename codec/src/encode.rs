@@ -51,13 +51,12 @@ impl Codec {
 
     fn encode_lossless(&self, header: Header, native: &[u8]) -> Vec<u8> {
         let Element { size, .. } = header.layout.element;
+        // The array of bytes: columns as wide as their elements.
+        let wide = |[frames, rows, columns]: [usize; 3]| [frames, rows, columns * size];
         let tile = |i: usize| {
-            let region = header.plan.region(i);
-            let mut tile = Vec::with_capacity(region.len() * size);
-            for at in region.rows(header.plan.array) {
-                tile.extend_from_slice(&native[at * size..(at + region.shape[2]) * size]);
-            }
-            lossless_tile(&tile, &header)
+            let Region { start, shape } = header.plan.region(i);
+            let region = Region { start: wide(start), shape: wide(shape) };
+            lossless_tile(&gather(native, wide(header.plan.array), region), &header)
         };
         let tiles = self.in_order(header.plan.count(), tile);
         stream(header, tiles)
