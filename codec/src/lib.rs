@@ -21,6 +21,7 @@ pub mod network;
 mod options;
 pub mod residual;
 mod stream;
+pub mod threads;
 mod tiles;
 mod transform;
 mod value;

@@ -1,8 +1,8 @@
 //! A chunk into a stream and back: what the filter callback does, on slices.
 
 use crate::setup::BYTES;
-use crate::threads::Share;
 use crate::words::{self, Words};
+use caesar_codec::threads::Share;
 use caesar_codec::{Codec, Error, Layout, Limits, Options, Result};
 
 /// Compresses a chunk. Where set-up did not run, or another filter comes first, nothing is known of the values:

@@ -10,7 +10,6 @@ pub mod chunk;
 mod host;
 mod report;
 mod setup;
-mod threads;
 pub mod words;
 
 use abi::{CLASS_VERSION, FilterClass, PLUGIN_TYPE_FILTER};
