@@ -1,5 +1,6 @@
 //! The methods: each turns a tile on the lattice into bytes and back.
 
 pub mod caesar_v;
+mod closed_loop;
 pub mod interpolation;
 pub mod lossless;

@@ -3,8 +3,9 @@
 //! What details and taps are for the prediction, clues and weights are for its error. The clues are magnitudes of codes
 //! near the target, and how far the values around it bend, differ or depart from the references.
 
-use super::details::{Bases, Sources};
-use super::plane::{Level, Phase, Plane};
+use crate::method::closed_loop::details::Bases;
+use crate::method::closed_loop::plane::Phase;
+use crate::method::closed_loop::step::Step;
 
 /// Columns of margin in rows of codes.
 pub const EDGE: usize = 2;
@@ -34,10 +35,7 @@ pub fn start(phase: Phase, references: bool) -> Weights {
 
 /// The values and magnitudes around one row of targets from which clues are taken.
 pub struct Surroundings<'a> {
-    pub sources: &'a Sources<'a>,
-    pub sizes: &'a Level<i16>,
-    /// Codes of the reference frames at the targets.
-    pub reference: Option<&'a Plane<i16>>,
+    pub step: &'a Step<'a>,
     pub bin_log: u32,
     pub row: usize,
     /// Four times the bases, and the predictions.
@@ -57,20 +55,17 @@ impl Surroundings<'_> {
             1 => shifted(self.above[0], EDGE - 1, out),
             2 => shifted(self.above[0], EDGE + 1, out),
             3 => shifted(self.above[1], EDGE, out),
-            4 => self.sizes_of(Phase::Coarse, out),
-            5 => self.sizes_of(Phase::Centre, out),
-            6 => self.sizes_of(Phase::Right, out),
-            7 => match self.reference {
-                Some(plane) => out.copy_from_slice(plane.row(self.row as isize, 0, columns)),
-                None => out.fill(0),
-            },
+            4 => self.step.sizes_near(Phase::Coarse, self.row, out),
+            5 => self.step.sizes_near(Phase::Centre, self.row, out),
+            6 => self.step.sizes_near(Phase::Right, self.row, out),
+            7 => self.step.sizes_of_references(self.row, out),
             8 => {
                 for ((out, &base), &p) in out.iter_mut().zip(&self.bases.own).zip(self.prediction) {
                     *out = self.eighths(p.wrapping_mul(4).wrapping_sub(base).unsigned_abs() >> 2);
                 }
             }
-            9 => self.sources.slope_row(self.row, out, |slope| self.eighths(slope >> 1)),
-            10 if self.reference.is_some() => {
+            9 => self.step.sources.slope_row(self.row, out, |slope| self.eighths(slope >> 1)),
+            10 if self.step.reference_sizes.is_some() => {
                 for ((out, &own), &mean) in out.iter_mut().zip(&self.bases.own).zip(&self.bases.mean) {
                     *out = self.eighths(own.wrapping_sub(mean).unsigned_abs() >> 2);
                 }
@@ -85,14 +80,5 @@ impl Surroundings<'_> {
     fn eighths(&self, difference: u32) -> i16 {
         let scaled = if self.bin_log >= 3 { difference >> (self.bin_log - 3) } else { difference << 3 >> self.bin_log };
         (scaled as i32).clamp(0, 32767) as i16
-    }
-
-    /// Sum of the magnitudes of the nearest codes of a phase of the same level.
-    fn sizes_of(&self, phase: Phase, out: &mut [i16]) {
-        out.fill(0);
-        self.sources.nearest(phase, |plane, down, right| {
-            let row = self.sizes.phase(plane).row(self.row as isize + down, right, out.len());
-            out.iter_mut().zip(row).for_each(|(o, &s)| *o = o.saturating_add(s));
-        });
     }
 }

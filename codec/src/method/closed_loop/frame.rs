@@ -1,10 +1,10 @@
 //! One frame coded level by level and phase by phase, by the same lines in both directions.
 
-use super::bin::Bin;
+use super::Steps;
 use super::details::Sources;
 use super::fit::Search;
 use super::plane::{Level, Phase, Plane, Pyramid};
-use super::step::{Step, StepCoder};
+use super::step::Step;
 use crate::entropy::BitCoder;
 use crate::entropy::codes::{CodeModel, Context, log_class};
 
@@ -44,15 +44,15 @@ pub struct Original {
     pub search: Search,
 }
 
-/// Everything that is learned while a tile is coded. `N` contexts are mixed.
-pub struct FrameCoder<const N: usize> {
-    steps: StepCoder<N>,
+/// Everything that is learned while a tile is coded.
+pub struct FrameCoder<S> {
+    pub steps: S,
     anchors: CodeModel<1>,
 }
 
-impl<const N: usize> FrameCoder<N> {
-    pub fn new(bin: Bin) -> Self {
-        FrameCoder { steps: StepCoder::new(bin), anchors: CodeModel::new([64], 1, 1) }
+impl<S: Steps> FrameCoder<S> {
+    pub fn new(steps: S) -> Self {
+        FrameCoder { steps, anchors: CodeModel::new([64], 1, 1) }
     }
 
     /// Codes a frame. `original` is there when it is encoded; masked points carry no code.
@@ -140,13 +140,13 @@ impl<const N: usize> FrameCoder<N> {
                     let shift = (size as u32 / 4).checked_ilog2().unwrap_or(0);
                     let context = Context { tables: [log_class(size as u32).min(63)], set: 0, shift, sign: 0 };
                     let mut code = [0];
-                    self.steps.bin.quantise(&[wanted], &[prediction], &mut code);
+                    self.steps.bin().quantise(&[wanted], &[prediction], &mut code);
                     let code = self.anchors.code(coder, code[0], &context);
                     size = (size + u64::from(code.unsigned_abs())) / 2;
                     code
                 };
                 out.row_mut(row)[column] = prediction;
-                self.steps.bin.restore(&[code], &mut out.row_mut(row)[column..=column]);
+                self.steps.bin().restore(&[code], &mut out.row_mut(row)[column..=column]);
                 before = out.row_mut(row)[column];
                 sizes.row_mut(row)[column] = code.unsigned_abs().min(3) as i16;
             }

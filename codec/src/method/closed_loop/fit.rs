@@ -1,0 +1,192 @@
+//! Taps fitted to a step by least squares; only the encoder does this, so it may use floats.
+
+use super::details::{Bases, DETAILS, Precision, Sources, TAP_ONE, TAP_UNIT, Taps};
+use super::plane::{Phase, Plane};
+use super::step::Step;
+use super::told::change_bits;
+
+/// Reweightings of a fit.
+const ROUNDS: usize = 4;
+
+/// Steps with fewer targets tell no numbers of their own.
+pub const FEWEST: usize = 64;
+
+/// How hard the encoder looks for numbers to tell.
+#[derive(Clone, Copy)]
+pub struct Search {
+    /// Targets of a step to which they are fitted, at most.
+    pub samples: usize,
+    /// One in so many targets is enough; small steps are most of the work otherwise.
+    pub thinning: usize,
+    /// Whether every detail (and every clue) may have a part; each costs the decoder time.
+    pub thorough: bool,
+}
+
+impl Search {
+    fn details(self, sources: &Sources) -> [bool; DETAILS] {
+        let essential: &[usize] = if sources.phase == Phase::Centre { &[0, 1, 4, 5] } else { &[0, 1, 2, 6, 7] };
+        let available = sources.available();
+        std::array::from_fn(|i| available[i] && (self.thorough || essential.contains(&i)))
+    }
+
+    /// Which rows of a step are looked at, and which of their columns: about as many targets as wanted.
+    pub fn rows(self, rows: usize, columns: usize) -> impl ExactSizeIterator<Item = usize> {
+        let wanted = self.samples.min((rows * columns / self.thinning).max(8 * FEWEST));
+        let skip = (rows * columns / wanted).clamp(1, rows);
+        (skip / 2..rows).step_by(skip)
+    }
+
+    pub fn columns(self, columns: usize, mask: Option<&[bool]>) -> Vec<usize> {
+        let all = (0..columns).step_by(columns.div_ceil(self.samples));
+        all.filter(|&x| mask.is_none_or(|m| !m[x])).collect()
+    }
+
+    /// How many targets stand for one that is looked at.
+    pub fn share(self, rows: usize, columns: usize) -> f64 {
+        let looked_at = self.rows(rows, columns).len() * self.columns(columns, None).len();
+        (rows * columns) as f64 / looked_at as f64
+    }
+}
+
+/// Some targets of a step with their details, in bins.
+pub struct Samples {
+    available: [bool; DETAILS],
+    details: [Vec<f32>; DETAILS],
+    /// Original value less the base.
+    target: Vec<f32>,
+    /// Targets of the step for each sample.
+    share: f64,
+    /// The largest detail, in quarters of a lattice unit.
+    largest: u32,
+}
+
+impl Samples {
+    /// Some targets in whole rows, evenly spread.
+    pub fn gather(step: &Step, original: &Plane<i32>, width: i32, search: Search) -> Self {
+        let (sources, mask) = (&step.sources, step.mask);
+        let available = search.details(sources);
+        let (rows, columns) = (original.rows, original.columns);
+        let mut samples = Samples {
+            available,
+            details: Default::default(),
+            target: Vec::new(),
+            share: search.share(rows, columns),
+            largest: 0,
+        };
+        let unit = 0.25 / width as f32;
+        let (mut bases, mut detail) = (Bases::new(columns), vec![0; columns]);
+        for row in search.rows(rows, columns) {
+            let kept = search.columns(columns, mask.map(|m| m.row(row as isize, 0, columns)));
+            sources.base_rows(row, &mut bases);
+            let originals = original.row(row as isize, 0, columns);
+            let target = |&x: &usize| (originals[x] as f32 * 4.0 - bases.own[x] as f32) * unit;
+            samples.target.extend(kept.iter().map(target));
+            for index in (0..DETAILS).filter(|&i| available[i]) {
+                sources.detail_row(index, row, &bases, &mut detail, |d| d);
+                samples.largest = detail.iter().fold(samples.largest, |m, d| m.max(d.unsigned_abs()));
+                samples.details[index].extend(kept.iter().map(|&x| detail[x] as f32 * unit));
+            }
+        }
+        samples
+    }
+
+    pub fn precision(&self) -> Precision {
+        Precision::needed(self.largest)
+    }
+
+    fn residuals(&self, taps: &Taps) -> Vec<f32> {
+        let mut residuals = self.target.clone();
+        // Details that the step has not are empty.
+        for (detail, &tap) in self.details.iter().zip(taps).filter(|(_, t)| **t != 0) {
+            let tap = f32::from(tap) / TAP_ONE as f32;
+            residuals.iter_mut().zip(detail).for_each(|(r, d)| *r -= tap * d);
+        }
+        residuals
+    }
+
+    /// An estimate of the bits the whole step costs under `taps`.
+    fn bits(&self, taps: &Taps) -> f64 {
+        let bits: f32 = self.residuals(taps).iter().map(|r| (0.15 + r.abs()).log2()).sum();
+        f64::from(bits) * self.share
+    }
+
+    /// Taps that pay for being told instead of `start`, or `start`.
+    pub fn better_taps(&self, start: &Taps) -> Taps {
+        if self.target.len() < FEWEST {
+            return *start;
+        }
+        // Where much is quiet, only its taps count; elsewhere all residuals do.
+        let quiet = self.fit(start, |r| 1.0 / ((0.3 + r) * (1.0 + r)));
+        let all = self.fit(start, |r| (0.5 + r).powf(-1.25));
+        let taps = if self.bits(&quiet) < self.bits(&all) { quiet } else { all };
+        let gain = self.bits(start) - self.bits(&taps);
+        if gain > change_bits(start, &taps, TAP_UNIT) { taps } else { *start }
+    }
+
+    /// Iteratively reweighted least squares: code length grows with the logarithm of the residual.
+    fn fit(&self, start: &Taps, weight: impl Fn(f32) -> f32) -> Taps {
+        let active: Vec<usize> = (0..DETAILS).filter(|&i| self.available[i]).collect();
+        let details: Vec<&[f32]> = active.iter().map(|&i| &self.details[i][..]).collect();
+        let mut taps = *start;
+        for _ in 0..ROUNDS {
+            let residuals = self.residuals(&taps);
+            let weights: Vec<f32> = residuals.iter().map(|r| weight(r.abs())).collect();
+            let changes = least_squares(&details, &weights, &residuals);
+            for (&a, change) in active.iter().zip(changes) {
+                let tap = f64::from(taps[a]) + change * f64::from(TAP_ONE);
+                let units = (tap / f64::from(TAP_UNIT)).round().clamp(-2000.0, 2000.0);
+                taps[a] = units as i16 * TAP_UNIT as i16;
+            }
+        }
+        taps
+    }
+}
+
+/// The factors under which the sum of `columns` comes nearest to `target`, by slightly damped weighted least squares.
+pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec<f64> {
+    let n = columns.len();
+    let mut equations = vec![vec![0.0f64; n + 1]; n];
+    let mut weighted = vec![0.0f32; weights.len()];
+    for (i, column) in columns.iter().enumerate() {
+        weighted.iter_mut().zip(weights).zip(*column).for_each(|((o, w), d)| *o = w * d);
+        for j in 0..=i {
+            equations[i][j] = dot(&weighted, columns[j]);
+            equations[j][i] = equations[i][j];
+        }
+        equations[i][n] = dot(&weighted, target);
+    }
+    for (i, equation) in equations.iter_mut().enumerate() {
+        equation[i] = equation[i] * 1.003 + 0.5;
+    }
+    solve(equations)
+}
+
+/// Dot product in eight lanes.
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let mut lanes = [0.0f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a8.zip(b8) {
+        lanes.iter_mut().zip(a).zip(b).for_each(|((l, a), b)| *l += a * b);
+    }
+    f64::from(lanes.iter().sum::<f32>() + rest)
+}
+
+/// Gaussian elimination of symmetric positive definite equations `[A | b]`.
+fn solve(mut equations: Vec<Vec<f64>>) -> Vec<f64> {
+    let n = equations.len();
+    for i in 0..n {
+        let (done, rest) = equations.split_at_mut(i + 1);
+        let pivot = &done[i];
+        for row in rest {
+            let factor = row[i] / pivot[i];
+            row.iter_mut().zip(pivot).skip(i).for_each(|(r, p)| *r -= factor * p);
+        }
+    }
+    let mut solution = vec![0.0; n];
+    for i in (0..n).rev() {
+        let known: f64 = (i + 1..n).map(|j| equations[i][j] * solution[j]).sum();
+        solution[i] = (equations[i][n] - known) / equations[i][i];
+    }
+    solution
+}

@@ -1,0 +1,134 @@
+//! What the closed-loop methods share: the order of frames and levels, linear predictors, quantiser, palettes and masks.
+//!
+//! Every value is predicted from decoded ones around it, in space and between frames, and what is left is coded as a
+//! multiple of a bin, so that no error is carried on. Frames come in the order of [`order`], a frame level by level
+//! ([`frame`], [`plane`]), a level in three [`step`]s, each predicted by fitted taps on [`details`]. A method is how the
+//! targets of a step are coded: [`Steps`].
+
+pub mod bin;
+pub mod details;
+pub mod fit;
+mod frame;
+mod order;
+mod palette;
+pub mod plane;
+pub mod step;
+pub mod told;
+
+use crate::entropy::BitCoder;
+use crate::lattice::Tile;
+use bin::Bin;
+use fit::Search;
+use frame::{Frame, FrameCoder, Original, References};
+use palette::Palette;
+use plane::{Plane, Pyramid};
+use std::borrow::Cow;
+use step::Step;
+
+/// A closed-loop method, and everything it learns while the steps of a tile are coded.
+pub trait Steps {
+    fn bin(&self) -> Bin;
+
+    /// Codes a step: its values and the magnitudes of its codes go to `values` and `sizes`, margins included.
+    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>);
+}
+
+/// What both sides know of a tile before they code it.
+#[derive(Clone, Copy)]
+pub struct Outline<'a> {
+    pub shape: [usize; 3],
+    pub mask: Option<&'a [bool]>,
+    pub bin_bits: u32,
+}
+
+/// What the encoder knows of a tile.
+pub struct Prepared<'a> {
+    /// Lattice integers, or positions in the palette.
+    values: Cow<'a, [i32]>,
+    palette: Option<Palette>,
+}
+
+impl<'a> Prepared<'a> {
+    pub fn new(tile: &Tile<'a>) -> Self {
+        let palette = Palette::find(tile.values, tile.mask, tile.bin_bits);
+        let values = match &palette {
+            Some(palette) => tile.values.iter().map(|&v| palette.position(v)).collect(),
+            None => Cow::Borrowed(tile.values),
+        };
+        Prepared { values, palette }
+    }
+}
+
+/// What the encoder chooses for a tile.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    pub prepared: &'a Prepared<'a>,
+    /// Frames from one key frame to the next.
+    pub distance: u32,
+    pub search: Search,
+}
+
+/// Codes a tile by the steps that `steps` makes for its bins; the encoder gives its choice. Returns the decoded
+/// values and the steps.
+pub fn code_tile<C: BitCoder, S: Steps>(
+    coder: &mut C,
+    outline: Outline,
+    choice: Option<Choice>,
+    steps: impl FnOnce(Bin) -> S,
+) -> (Vec<i32>, S) {
+    let distance = coder.code_raw(choice.map_or(0, |c| c.distance), 6) as usize;
+    let palette = choice.and_then(|c| c.prepared.palette.clone());
+    let palette = Palette::code(coder, palette, outline.shape.iter().product());
+    let bin = palette.as_ref().map_or(Bin::power_of_two(outline.bin_bits), Palette::bin);
+    let mut frames = FrameCoder::new(steps(bin));
+    let mut decoded = code_frames(coder, &mut frames, distance, outline, choice);
+    if let Some(palette) = palette {
+        decoded.iter_mut().for_each(|v| *v = palette.value(*v));
+    }
+    (decoded, frames.steps)
+}
+
+/// The shape with its extents of one in front: what has a row or a plane only is predicted within it.
+fn upright(shape: [usize; 3]) -> [usize; 3] {
+    let mut sorted = shape;
+    sorted.sort_by_key(|&extent| extent != 1);
+    sorted
+}
+
+fn code_frames<C: BitCoder, S: Steps>(
+    coder: &mut C,
+    frames: &mut FrameCoder<S>,
+    distance: usize,
+    outline: Outline,
+    choice: Option<Choice>,
+) -> Vec<i32> {
+    let [planes, rows, columns] = upright(outline.shape);
+    let area = rows * columns;
+    let mut decoded = vec![0; planes * area];
+    let visits = order::visits(planes, distance);
+    let mut last_use = vec![0; planes];
+    for (i, visit) in visits.iter().enumerate() {
+        visit.references.iter().flatten().for_each(|&r| last_use[r] = i);
+    }
+    let mut coded: Vec<Option<Frame>> = (0..planes).map(|_| None).collect();
+    for (i, visit) in visits.iter().enumerate() {
+        let part = visit.frame * area..(visit.frame + 1) * area;
+        let references = References::new(visit.references.map(|r| coded[r?].as_ref()));
+        let mask = outline.mask.map(|m| Pyramid::split(&m[part.clone()], rows, columns));
+        let original = choice.map(|Choice { prepared, search, .. }| Original {
+            values: Pyramid::split(&prepared.values[part.clone()], rows, columns),
+            search,
+        });
+        let frame = frames.code(coder, rows, columns, references.as_ref(), mask.as_ref(), original.as_ref());
+        for (row, out) in decoded[part].chunks_exact_mut(columns).enumerate() {
+            frame.values.levels[0].merge_row(row, out);
+        }
+        coded[visit.frame] = Some(frame);
+        for reference in visit.references.into_iter().flatten().chain([visit.frame]) {
+            if last_use[reference] <= i {
+                coded[reference] = None;
+            }
+        }
+    }
+    decoded
+}

@@ -1,0 +1,137 @@
+//! One step: all targets of one phase at one level of a frame, predicted side by side.
+
+use super::bin::Bin;
+use super::details::{Bases, DETAILS, Precision, Sources, TAP_UNIT, Taps, accumulate, finish, narrow, shifted};
+use super::fit::{Samples, Search};
+use super::plane::{Level, Phase, Plane};
+use super::told::Told;
+use crate::entropy::{Bit, BitCoder};
+
+/// What a step is coded from.
+pub struct Step<'a> {
+    /// Rows and columns of targets.
+    pub rows: usize,
+    pub columns: usize,
+    pub level: usize,
+    pub sources: Sources<'a>,
+    pub sizes: &'a Level<i16>,
+    /// Mean magnitudes of the reference frames' codes at the targets.
+    pub reference_sizes: Option<&'a Plane<i16>>,
+    pub mask: Option<&'a Plane<bool>>,
+    /// The values to be coded and how taps and weights are fitted to them; only when encoding.
+    pub original: Option<(&'a Plane<i32>, Search)>,
+}
+
+/// Buffers for one row of targets.
+pub struct Buffers {
+    /// Four times the bases.
+    pub bases: Bases,
+    narrow: Vec<i16>,
+    wide: Vec<i32>,
+    sums: Vec<i32>,
+    pub prediction: Vec<i32>,
+}
+
+/// The linear predictor of a step.
+#[derive(Clone, Copy)]
+pub struct Linear {
+    taps: Taps,
+    precision: Precision,
+}
+
+/// The linear predictors of a tile, told step by step.
+pub struct Linears {
+    taps: Told<DETAILS>,
+    precision: Precision,
+    same_precision: Bit,
+}
+
+impl Linears {
+    pub fn new() -> Self {
+        Linears { taps: Told::new(TAP_UNIT), precision: Precision::Narrow, same_precision: Bit::new() }
+    }
+
+    /// The predictor of a step: the encoder fits it where that pays, and tells it.
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, bin: Bin) -> Linear {
+        let available = step.sources.available();
+        let samples = step.original.map(|(o, search)| Samples::gather(step, o, bin.width(), search));
+        let start = self.taps.last(step.slot()).unwrap_or_else(|| step.sources.default_taps());
+        let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start));
+        let taps = self.taps.code(coder, step.slot(), start, fitted, |i| available[i]);
+        let taps = std::array::from_fn(|i| if available[i] { taps[i] } else { 0 });
+        Linear { taps, precision: self.code_precision(coder, samples.map(|s| s.precision())) }
+    }
+
+    /// The precision of a step's details: that of the step before, or told.
+    fn code_precision<C: BitCoder>(&mut self, coder: &mut C, wanted: Option<Precision>) -> Precision {
+        let wanted = wanted.unwrap_or(self.precision);
+        if !self.same_precision.code(coder, wanted == self.precision) {
+            self.precision = Precision::from_number(coder.code_raw(wanted.number(), 4));
+        }
+        self.precision
+    }
+}
+
+impl Step<'_> {
+    /// The kind of step for which told numbers are kept: level, phase, number of references.
+    pub fn slot(&self) -> usize {
+        (self.level.min(3) * 3 + self.sources.phase as usize - 1) * 3 + self.sources.references()
+    }
+
+    pub fn buffers(&self) -> Buffers {
+        let columns = self.columns;
+        Buffers {
+            bases: Bases::new(columns),
+            narrow: vec![0; columns],
+            wide: vec![0; columns],
+            sums: vec![0; columns],
+            prediction: vec![0; columns],
+        }
+    }
+
+    /// Which targets of a row are masked.
+    pub fn masked(&self, row: usize) -> Option<&[bool]> {
+        self.mask.map(|m| m.row(row as isize, 0, self.columns))
+    }
+
+    pub fn predict_row(&self, row: usize, linear: &Linear, b: &mut Buffers) {
+        let Linear { taps, precision } = linear;
+        self.sources.base_rows(row, &mut b.bases);
+        b.sums.fill(0);
+        for index in (0..DETAILS).filter(|&i| taps[i] != 0) {
+            match *precision {
+                Precision::Narrow => {
+                    self.sources.detail_row(index, row, &b.bases, &mut b.narrow, narrow);
+                    accumulate(&b.narrow, taps[index], &mut b.sums);
+                }
+                Precision::Wide { shift } => {
+                    self.sources.detail_row(index, row, &b.bases, &mut b.wide, |d| shifted(d, shift));
+                    accumulate(&b.wide, taps[index], &mut b.sums);
+                }
+            }
+        }
+        finish(&b.bases.own, &b.sums, *precision, &mut b.prediction);
+    }
+
+    /// Sums of the magnitudes of the nearest codes of a phase of the same level, for a row of targets.
+    pub fn sizes_near(&self, phase: Phase, row: usize, out: &mut [i16]) {
+        out.fill(0);
+        self.sources.nearest(phase, |plane, down, right| {
+            let sizes = self.sizes.phase(plane).row(row as isize + down, right, out.len());
+            out.iter_mut().zip(sizes).for_each(|(o, &s)| *o = o.saturating_add(s));
+        });
+    }
+
+    /// Magnitudes of the references' codes for a row of targets.
+    pub fn sizes_of_references(&self, row: usize, out: &mut [i16]) {
+        match self.reference_sizes {
+            Some(plane) => out.copy_from_slice(plane.row(row as isize, 0, out.len())),
+            None => out.fill(0),
+        }
+    }
+}
+
+/// The magnitudes of codes, as contexts see them.
+pub fn magnitudes_of(codes: &[i32], out: &mut [i16]) {
+    out.iter_mut().zip(codes).for_each(|(m, c)| *m = c.wrapping_abs().clamp(-32767, 32767).wrapping_abs() as i16);
+}
