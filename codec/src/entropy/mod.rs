@@ -24,12 +24,14 @@
 //! assert_eq!(read, [true, false, true]);
 //! ```
 
+pub mod ans;
 mod bit;
 pub mod codes;
 mod logistic;
 mod mixer;
 mod range;
 mod raster;
+pub mod symbols;
 
 pub use bit::Bit;
 pub use mixer::Mixer;
