@@ -1,4 +1,4 @@
-"""The install rules, and what a C or Fortran project learns from them."""
+"""The install rules, and what a C or C++ project learns from them."""
 
 from conftest import ROOT, python, run, tool
 
@@ -6,19 +6,24 @@ pytestmark = tool("cmake")
 
 PROJECT = """
 cmake_minimum_required(VERSION 3.18)
-project(user LANGUAGES NONE)
-find_package(h5z-caesar 0.1 REQUIRED)
-message(NOTICE "${H5Z_CAESAR_FILTER_ID} ${H5Z_CAESAR_PLUGIN_DIR}")
+project(user LANGUAGES C)
+find_package(Caesar 0.1 REQUIRED)
+message(NOTICE "${Caesar_HDF5_FILTER_ID} ${Caesar_HDF5_PLUGIN_DIR}")
+add_executable(user %s)
+target_link_libraries(user PRIVATE Caesar::caesar m)
 """
 
 
-def test_an_installed_plugin_is_found_and_used(tmp_path):
+def test_what_is_installed_is_found_and_used(tmp_path):
     prefix, user = tmp_path / "prefix", tmp_path / "user"
     run("cmake", "-S", ROOT / "cmake", "-B", tmp_path / "build")
-    installed = prefix / "lib/hdf5/plugin"
-    assert f"HDF5_PLUGIN_PATH={installed}" in run("cmake", "--install", tmp_path / "build", "--prefix", prefix).stdout
+    plugins, library = prefix / "lib/hdf5/plugin", prefix / "lib"
+    done = run("cmake", "--install", tmp_path / "build", "--prefix", prefix)
+    assert f"HDF5_PLUGIN_PATH={plugins}" in done.stdout and f"ADIOS2_PLUGIN_PATH={library}" in done.stdout
     user.mkdir()
-    (user / "CMakeLists.txt").write_text(PROJECT)
+    (user / "CMakeLists.txt").write_text(PROJECT % (ROOT / "adios-operator/tests/interface.c"))
     done = run("cmake", "-S", user, "-B", tmp_path / "user-build", f"-DCMAKE_PREFIX_PATH={prefix}")
-    assert f"40044 {installed}" in done.stderr
-    python("import h5py; assert h5py.h5z.filter_avail(40044)", env={"HDF5_PLUGIN_PATH": str(installed)})
+    assert f"40044 {plugins}" in done.stderr
+    python("import h5py; assert h5py.h5z.filter_avail(40044)", env={"HDF5_PLUGIN_PATH": str(plugins)})
+    run("cmake", "--build", tmp_path / "user-build")
+    assert run(tmp_path / "user-build/user").stdout == "all is well\n"

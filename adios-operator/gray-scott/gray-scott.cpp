@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <string>
 #include <vector>
 
 #ifdef WITH_MPI
@@ -176,6 +178,16 @@ private:
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+// Bytes in a folder; 0 where there is none, as with a stream.
+double Size(const char *folder)
+{
+    double bytes = 0;
+    std::error_code none;
+    for (const auto &entry : std::filesystem::directory_iterator(folder, none))
+        bytes += static_cast<double>(entry.file_size());
+    return bytes;
+}
+
 void Run(const char *config, const char *output, int edge, int steps, int every)
 {
     const Ranks ranks;
@@ -184,10 +196,11 @@ void Run(const char *config, const char *output, int edge, int steps, int every)
     adios2::IO io = adios.DeclareIO("gray-scott");
     const adios2::Dims shape(3, edge), start(brick.start.begin(), brick.start.end()), count(brick.size.begin(), brick.size.end());
     auto u = io.DefineVariable<double>("U", shape, start, count), v = io.DefineVariable<double>("V", shape, start, count);
-    // Seconds so far, of each rank.
+    // What was spent before each output: seconds of every rank, bytes of the file.
     const adios2::Dims all{size_t(ranks.count)}, own{size_t(ranks.rank)}, one{1};
     auto computed = io.DefineVariable<double>("seconds computing", all, own, one);
     auto written = io.DefineVariable<double>("seconds writing", all, own, one);
+    auto size = io.DefineVariable<double>("bytes", all, own, one);
     adios2::Engine writer = io.Open(output, adios2::Mode::Write);
     double computing = 0, writing = 0;
     for (int step = 0; step <= steps; ++step)
@@ -198,6 +211,7 @@ void Run(const char *config, const char *output, int edge, int steps, int every)
         computing += Now() - since;
         if (step % every != 0)
             continue;
+        const double bytes = Size(output);
         since = Now();
         const Field insideU = brick.U(), insideV = brick.V();
         writer.BeginStep();
@@ -205,6 +219,7 @@ void Run(const char *config, const char *output, int edge, int steps, int every)
         writer.Put(v, insideV.data());
         writer.Put(computed, &computing);
         writer.Put(written, &writing);
+        writer.Put(size, &bytes);
         writer.EndStep();
         writing += Now() - since;
     }

@@ -1,13 +1,18 @@
-//! The plugin and the command, where they are used from.
+//! The plugins and the command, where they are used from.
 
 use crate::{setup, step};
 use anyhow::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
 
 /// The directory for `HDF5_PLUGIN_PATH`.
 pub fn plugin_path(sh: &Shell) -> PathBuf {
     sh.current_dir().join("target/release/plugin")
+}
+
+/// The directory for `ADIOS2_PLUGIN_PATH`.
+pub fn operator_path(sh: &Shell) -> PathBuf {
+    sh.current_dir().join("target/release/adios2")
 }
 
 pub fn caesar(sh: &Shell) -> PathBuf {
@@ -17,14 +22,18 @@ pub fn caesar(sh: &Shell) -> PathBuf {
 pub fn all(sh: &Shell) -> Result<()> {
     setup::tools(sh, setup::COMPILER)?;
     step("build", || {
-        cmd!(sh, "cargo build --release --target-dir target --package h5z-caesar --package caesar-cli").run()?;
+        cmd!(sh, "cargo build --release --target-dir target --package h5z-caesar --package caesar-adios --package caesar-cli").run()?;
         // HDF5 opens every file of the directory until one fits, so the plugin has one for itself.
-        let folder = plugin_path(sh);
-        sh.create_dir(&folder)?;
-        // A process may have the old one mapped: a new file, then a new name.
-        sh.copy_file("target/release/libh5zcaesar.so", folder.join("new"))?;
-        std::fs::rename(folder.join("new"), folder.join("libh5zcaesar.so"))?;
-        eprintln!("export HDF5_PLUGIN_PATH={}", folder.display());
-        Ok(())
+        lay_out(sh, "libh5zcaesar.so", &plugin_path(sh), "HDF5_PLUGIN_PATH")?;
+        lay_out(sh, "libcaesar_operator.so", &operator_path(sh), "ADIOS2_PLUGIN_PATH")
     })
+}
+
+fn lay_out(sh: &Shell, library: &str, folder: &Path, variable: &str) -> Result<()> {
+    sh.create_dir(folder)?;
+    // A process may have the old one mapped: a new file, then a new name.
+    sh.copy_file(Path::new("target/release").join(library), folder.join("new"))?;
+    std::fs::rename(folder.join("new"), folder.join(library))?;
+    eprintln!("export {variable}={}", folder.display());
+    Ok(())
 }

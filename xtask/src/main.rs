@@ -2,6 +2,7 @@
 
 mod build;
 mod demo;
+mod in_situ;
 mod setup;
 mod test;
 
@@ -10,16 +11,17 @@ use std::path::Path;
 use xshell::Shell;
 
 const USAGE: &str = "\
-cargo xtask build   the plugin, alone in target/release/plugin, and the command caesar in target/release
-cargo xtask demo    packs real netCDF files with stock tools, reads them back, checks every value, prints a table
-cargo xtask test    sets up and runs everything: Rust, stock tools, h5py on two HDF5 versions, netCDF4, models, fuzzing";
+cargo xtask build   the plugins in target/release/plugin (HDF5) and target/release/adios2, the command caesar in target/release
+cargo xtask demo    packs real netCDF files with stock tools, reads them back, checks every value, prints a table; then a simulation that writes
+                    through ADIOS2
+cargo xtask test    sets up and runs everything: Rust, stock tools, h5py on two HDF5 versions, netCDF4, ADIOS2, models, fuzzing";
 
 fn main() -> Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository"));
     match std::env::args().nth(1).as_deref() {
         Some("build") => build::all(&sh),
-        Some("demo") => demo::run(&sh),
+        Some("demo") => demo::run(&sh).and_then(|()| in_situ::run(&sh)),
         Some("test") => test::run(&sh),
         _ => bail!("{USAGE}"),
     }

@@ -8,9 +8,10 @@ use xshell::{Shell, cmd};
 /// A command and the Debian package that brings it.
 pub type Tool = (&'static str, &'static str);
 
-pub const COMPILER: &[Tool] = &[("cc", "gcc"), ("make", "make")];
+pub const COMPILER: &[Tool] = &[("cc", "gcc"), ("c++", "g++"), ("make", "make")];
 pub const STOCK_TOOLS: &[Tool] = &[("h5repack", "hdf5-tools"), ("nccopy", "netcdf-bin"), ("ncdump", "netcdf-bin")];
-pub const INSPECTION: &[Tool] = &[("nm", "binutils"), ("ldd", "libc-bin"), ("cmake", "cmake")];
+pub const INSPECTION: &[Tool] = &[("nm", "binutils"), ("ldd", "libc-bin")];
+pub const CMAKE: &[Tool] = &[("cmake", "cmake")];
 
 fn is_here(command: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -64,6 +65,11 @@ pub fn python(sh: &Shell, name: &str, requirements: &[&str]) -> Result<PathBuf> 
         sh.write_file(stamp, wanted)?;
         Ok(folder)
     })
+}
+
+/// The environment with ADIOS2: its wheel brings headers, libraries and CMake files as well.
+pub fn adios2(sh: &Shell) -> Result<PathBuf> {
+    python(sh, "adios2", &["adios2==2.12.1.1001", "hdf5plugin==7.1.0", "h5py==3.16.0", "matplotlib==3.11.2", "numpy==2.4.6", "pytest==9.2.0"])
 }
 
 /// The ONNX Runtime library inside the onnxruntime wheel of an environment.

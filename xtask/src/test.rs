@@ -1,6 +1,6 @@
 //! Every test there is, on whatever this machine lacks being fetched first.
 
-use crate::setup::{self, INSPECTION, STOCK_TOOLS};
+use crate::setup::{self, CMAKE, INSPECTION, STOCK_TOOLS};
 use crate::{build, step};
 use anyhow::Result;
 use xshell::{Shell, cmd};
@@ -10,6 +10,7 @@ const FUZZ_SECONDS: &str = "60";
 pub fn run(sh: &Shell) -> Result<()> {
     setup::tools(sh, STOCK_TOOLS)?;
     setup::tools(sh, INSPECTION)?;
+    setup::tools(sh, CMAKE)?;
     build::all(sh)?;
     let models = setup::python(sh, "models", &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.31.1", "pytest==9.2.0"])?;
     let hdf5_1 = setup::python(sh, "hdf5-1.14", &["h5py==3.14.0", "numpy==2.4.6", "pytest==9.2.0"])?;
@@ -22,6 +23,7 @@ pub fn run(sh: &Shell) -> Result<()> {
         "pytest==9.2.0",
         "xarray==2026.9.0",
     ])?;
+    let adios2 = setup::adios2(sh)?;
 
     let _runtime = sh.push_env("CAESAR_ORT_LIB", setup::onnx_runtime(sh, &models)?);
     step("Rust tests, fuzzing among them", || {
@@ -35,6 +37,7 @@ pub fn run(sh: &Shell) -> Result<()> {
         let name = environment.file_name().unwrap_or_default().to_string_lossy();
         step(&format!("stock tools and h5py on {name}"), || Ok(cmd!(sh, "{environment}/bin/python -m pytest -q tests").run()?))?;
     }
+    step("stock ADIOS2, and a simulation", || Ok(cmd!(sh, "{adios2}/bin/python -m pytest -q adios-operator/tests").run()?))?;
     step("models", || {
         let _folder = sh.push_dir("onnx");
         Ok(cmd!(sh, "{models}/bin/python -m pytest -q caesar_models").run()?)
