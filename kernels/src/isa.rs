@@ -1,0 +1,100 @@
+//! Instruction sets, and which of them this processor has.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+/// Instructions to use. A value is a promise: it exists only for instructions that this processor has. Ordered by speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Isa(Set);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Set {
+    Portable,
+    Neon,
+    Avx2,
+    AvxVnni,
+    Avx512Vnni,
+}
+
+impl Set {
+    const ALL: [Set; 5] = [Set::Portable, Set::Neon, Set::Avx2, Set::AvxVnni, Set::Avx512Vnni];
+
+    fn name(self) -> &'static str {
+        match self {
+            Set::Portable => "portable",
+            Set::Neon => "neon",
+            Set::Avx2 => "avx2",
+            Set::AvxVnni => "avx-vnni",
+            Set::Avx512Vnni => "avx512-vnni",
+        }
+    }
+
+    fn is_available(self) -> bool {
+        match self {
+            Set::Portable => true,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Isa {
+    /// What every processor has.
+    pub const PORTABLE: Isa = Isa(Set::Portable);
+
+    /// All of this processor, the slowest first.
+    pub fn available() -> Vec<Isa> {
+        Set::ALL.into_iter().filter(|set| set.is_available()).map(Isa).collect()
+    }
+
+    /// The fastest of this processor, or no faster than the one that the environment variable `CAESAR_KERNELS` names
+    /// (`portable`, `neon`, `avx2`, `avx-vnni`, `avx512-vnni`) at the first call.
+    pub fn best() -> Isa {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| Isa::chosen(std::env::var("CAESAR_KERNELS").ok().as_deref()))
+    }
+
+    fn chosen(name: Option<&str>) -> Isa {
+        let named = name.and_then(|name| Set::ALL.into_iter().find(|set| set.name() == name));
+        let limit = named.unwrap_or(Set::Avx512Vnni);
+        Self::available().into_iter().rfind(|isa| isa.0 <= limit).unwrap_or(Isa::PORTABLE)
+    }
+}
+
+/// The name as `CAESAR_KERNELS` takes it.
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_set_or_the_best_below_it() {
+        let available = Isa::available();
+        assert_eq!(available[0], Isa::PORTABLE);
+        assert!(available.is_sorted());
+        assert_eq!(Isa::chosen(None), *available.last().unwrap());
+        assert_eq!(Isa::chosen(Some("abacus")), *available.last().unwrap());
+        assert_eq!(Isa::chosen(Some("portable")), Isa::PORTABLE);
+        for set in Set::ALL {
+            let isa = Isa::chosen(Some(set.name()));
+            assert!(isa.0 <= set && available.contains(&isa));
+            assert_eq!(isa.0 == set, set.is_available());
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Integer arithmetic in vector registers, each kernel beside the portable twin that defines it.
+//!
+//! [`Isa`] says which instructions a processor has. [`Predictor`] is the network of the method SRN-SZ: it corrects linear
+//! predictions of lattice values and tells the scale of what is left, the same integers with every instruction set.
+
+mod isa;
+mod portable;
+mod predictor;
+mod row;
+mod scales;
+
+pub use isa::Isa;
+pub use predictor::{Dense, OUTPUTS, Predictor};
+pub use row::{References, Row};

@@ -1,0 +1,157 @@
+//! The definition of the predictor, target by target.
+
+use crate::predictor::{Dense, FILTERS, MAX_HIDDEN, OUTPUTS, Predictor};
+use crate::row::{DETAILS, OWN, Row};
+use crate::scales::{Scales, log8};
+
+/// Inputs of a network with references; one alone takes the first 36.
+const INPUTS: usize = 60;
+/// Details are at most so large.
+const UNIT: i32 = 1 << 14;
+
+pub fn predict_row(predictor: &Predictor, row: &Row, prediction: &mut [i32], classes: &mut [u8]) {
+    let scales = Scales::new(row);
+    for (x, (prediction, class)) in prediction.iter_mut().zip(classes).enumerate() {
+        let target = Target::new(row, &scales, x, *prediction);
+        let sums = sums(predictor, &target.inputs);
+        (*prediction, *class) = target.finish(predictor, &scales, &sums);
+    }
+}
+
+pub fn inputs_row(row: &Row, prediction: &[i32], inputs: &mut [u8]) {
+    let (scales, targets) = (Scales::new(row), prediction.len());
+    for (x, prediction) in prediction.iter().enumerate() {
+        let target = Target::new(row, &scales, x, *prediction);
+        inputs[x..].iter_mut().step_by(targets).zip(target.inputs).for_each(|(to, code)| *to = code);
+    }
+}
+
+pub fn finish_row(predictor: &Predictor, row: &Row, sums: &[i32], prediction: &mut [i32], classes: &mut [u8]) {
+    let (scales, targets) = (Scales::new(row), prediction.len());
+    for (x, (prediction, class)) in prediction.iter_mut().zip(classes).enumerate() {
+        let target = Target::new(row, &scales, x, *prediction);
+        let sums = std::array::from_fn(|i| sums[i * targets + x]);
+        (*prediction, *class) = target.finish(predictor, &scales, &sums);
+    }
+}
+
+/// A target's surroundings as the network sees them.
+struct Target {
+    prediction: i32,
+    /// Differences in units of 2^shift, at most 2^14.
+    details: [i16; DETAILS],
+    shift: u32,
+    /// The logarithm of the details' scale.
+    log: u32,
+    inputs: [u8; INPUTS],
+}
+
+impl Target {
+    fn new(row: &Row, scales: &Scales, x: usize, prediction: i32) -> Self {
+        let mut differences = [0; DETAILS];
+        for (d, own) in differences.iter_mut().zip(row.own) {
+            *d = own[x].wrapping_sub(prediction);
+        }
+        let mut misfit = 0;
+        if let Some(references) = row.references {
+            let mean = references.mean.map(|m| m[x]);
+            differences[OWN] = mean[0].wrapping_sub(prediction);
+            for i in 1..mean.len() {
+                differences[OWN + i] = mean[i].wrapping_sub(mean[0]);
+            }
+            if let Some(difference) = references.difference {
+                differences[OWN + mean.len()..].copy_from_slice(&difference.map(|f| f[x]));
+            }
+            misfit = references.misfit[x];
+        }
+
+        // Small enough for 16 bits: one shift for all.
+        let extent = differences[..OWN].iter().fold(0, |all, d| all | d.unsigned_abs());
+        let shift = (u32::BITS - extent.leading_zeros()).saturating_sub(UNIT.ilog2());
+        let half = (1i32 << shift) >> 1;
+        let narrow = |d: i32| (d.wrapping_add(half) >> shift).clamp(-UNIT, UNIT) as i16;
+        let details = differences.map(narrow);
+        let size = |i: usize| i32::from(details[i].unsigned_abs());
+
+        // Codes are details in sixteenths of their scale.
+        let sum: i32 = (0..OWN).map(size).sum();
+        let scale = (sum * scales.share >> 8) + (scales.noise >> shift) + 1;
+        let log = scale.ilog2();
+        let code = |detail: i16| (((i32::from(detail) << 5) >> log) + 1) >> 1;
+
+        // What the scale leaves open: logarithms of sizes in bins.
+        let in_bins = |x: i32| log8(x as u32) + 8 * shift as i32 - scales.bin;
+        let single = |x: i32| in_bins(x + (scales.single >> shift) + 1);
+        let nearest: i32 = details[..4].iter().map(|&d| i32::from(d)).sum();
+        let activity = row.activity.map(|a| log8(16 * a[x].clamp(0, 16383) as u32 + 1) - 32);
+        let mean: i32 = (OWN + 1..OWN + 13).map(size).sum();
+        let difference = OWN + 13;
+
+        let mut inputs = [128; INPUTS];
+        let all = (details[..OWN].iter().map(|&d| code(d)))
+            .chain([
+                in_bins(scale),
+                in_bins(nearest.abs() + (scales.near >> shift) + 1),
+                scales.level,
+                scales.resolution,
+            ])
+            .chain(activity)
+            .chain(details[OWN..].iter().map(|&d| code(d)))
+            .chain([
+                single(size(OWN)),
+                single(mean * 21 >> 8),
+                single(i32::from(narrow(misfit)).abs()),
+                scales.references,
+                if scales.references > 0 { single(size(difference)) } else { 0 },
+            ]);
+        for (input, code) in inputs.iter_mut().zip(all) {
+            *input = (code.clamp(-128, 127) + 128) as u8;
+        }
+        Target { prediction, details, shift, log, inputs }
+    }
+
+    /// The corrected prediction and the class of what is left.
+    fn finish(&self, predictor: &Predictor, scales: &Scales, sums: &[i32; OUTPUTS]) -> (i32, u8) {
+        let mut correction = sums[FILTERS].clamp(-16384, 16384) << self.log;
+        for (filter, sum) in predictor.filters.iter().zip(sums) {
+            let filtered: i32 = filter.iter().zip(&self.details).map(|(&t, &d)| i32::from(t) * i32::from(d)).sum();
+            correction += sum.clamp(&-8191, &8191) * (filtered >> 12).clamp(-16384, 16384);
+        }
+        let correction = (correction + 1024) >> 11;
+        let scale = sums[FILTERS + 1].clamp(-65536, 65536) + (((self.log + self.shift) as i32) << 11) - (scales.bin << 8);
+        let class = ((scale * 4 + 1024) >> 11) + 24;
+        (self.prediction.wrapping_add(correction.wrapping_shl(self.shift)), class.clamp(0, 67) as u8)
+    }
+}
+
+fn sums(predictor: &Predictor, inputs: &[u8; INPUTS]) -> [i32; OUTPUTS] {
+    let [first, second, last] = &predictor.layers;
+    let [mut a, mut b] = [[0; MAX_HIDDEN]; 2];
+    let inputs = &inputs[..predictor.inputs()];
+    let codes = hidden(second, hidden(first, inputs, &mut a), &mut b);
+    let mut sums = [0; OUTPUTS];
+    sums.iter_mut().zip(layer(last, codes)).for_each(|(to, sum)| *to = sum);
+    sums
+}
+
+fn hidden<'a>(dense: &Dense, codes: &[u8], out: &'a mut [u8; MAX_HIDDEN]) -> &'a [u8] {
+    let quantised = layer(dense, codes).zip(&dense.shifts).map(|(sum, &shift)| quantise(sum, shift));
+    out.iter_mut().zip(quantised).for_each(|(to, code)| *to = code);
+    &out[..dense.outputs()]
+}
+
+fn layer<'a>(dense: &'a Dense, codes: &'a [u8]) -> impl Iterator<Item = i32> + 'a {
+    let product = |(&w, &c): (&i8, &u8)| i32::from(w) * i32::from(c);
+    let rows = dense.weights.chunks_exact(codes.len()).zip(&dense.bias);
+    rows.map(move |(weights, bias)| bias + weights.iter().zip(codes).map(product).sum::<i32>())
+}
+
+/// Halves go to the even neighbour, as ONNX's `QuantizeLinear` has it.
+fn quantise(sum: i32, shift: u32) -> u8 {
+    let odd = sum >> shift & 1;
+    let rounded = match shift {
+        0 => sum,
+        _ => (sum + (1 << (shift - 1)) - 1 + odd) >> shift,
+    };
+    rounded.clamp(0, 255) as u8
+}
