@@ -18,14 +18,14 @@ LICENCE = "MIT OR Apache-2.0"
 KNOWN_SHAPE = (12, 20)
 
 
-def known_answer(layers, seed):
+def known_answer(layers, seed, shape):
     """One u8 input and the output every engine must give for it, as bytes."""
     channels = layers[0].weight.shape[1]
     random = np.random.default_rng(seed)
     # A smooth part and noise: quiet and saturated units both occur.
-    rows, columns = np.mgrid[: KNOWN_SHAPE[0], : KNOWN_SHAPE[1]]
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
     wave = 60 * np.sin(rows / 3.0 + columns / 5.0 + np.arange(channels)[:, None, None] / 7.0)
-    noise = random.integers(-70, 71, (channels, *KNOWN_SHAPE))
+    noise = random.integers(-70, 71, (channels, *shape))
     x = np.clip(128 + wave + noise, 0, 255).astype(np.uint8)[None]
     y = integer.run(layers, x).astype(np.int32)
     out = struct.pack("<I", 1) + struct.pack("<I4I", 4, *x.shape) + x.tobytes()
@@ -47,6 +47,29 @@ def numbers(values, width=110):
     return "[" + (lines[0] if len(lines) == 1 else "\n    " + "\n    ".join(lines) + "\n") + "]"
 
 
+def write(folder, role, facts, stacks, tables, shape=KNOWN_SHAPE):
+    """A model folder of `stacks` (lists of layers by name); `facts` are what model.toml says of the model."""
+    (folder / "known").mkdir(parents=True, exist_ok=True)
+    graphs = []
+    for name, layers in stacks.items():
+        model = onnx_graph.build(layers, name)
+        profile.check(model)
+        data = model.SerializeToString()
+        (folder / f"{name}.onnx").write_bytes(data)
+        (folder / "known" / f"{name}.bin").write_bytes(known_answer(layers, facts["seed"], shape))
+        linear = layers[-1].output_bits is None
+        output = f'{{ kind = "i32", scale_bits = {integer.scale_bits(layers)} }}' if linear else '{ kind = "u8" }'
+        graphs.append(
+            f"[graphs.{name}]\nfile = {text(name + '.onnx')}\nsha256 = {text(hashlib.sha256(data).hexdigest())}\n"
+            f"outputs = [{output}]\nknown = {text('known/' + name + '.bin')}\n"
+        )
+    (folder / "model.toml").write_text(
+        f"id = {text(folder.name)}\nrole = {text(role)}\nversion = 1\nlicence = {text(LICENCE)}\n"
+        f"training = {text(facts['training'])}\nseed = {facts['seed']}\nmeasured = {text(facts['measured'])}\n\n"
+        + "\n".join(graphs) + "\n[tables]\n" + "".join(f"{k} = {numbers(v)}\n" for k, v in tables.items())
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
@@ -55,33 +78,15 @@ def main():
     args = parser.parse_args()
     checkpoint = Checkpoint(args.checkpoint)
     facts = checkpoint.facts
-    (args.folder / "known").mkdir(parents=True, exist_ok=True)
-    tables = {"frames": [checkpoint.frames], "shift": checkpoint.shift_table()}
-    graphs = []
-    for name, stack in checkpoint.stacks.items():
-        layers = integer.integer_layers(stack)
-        model = onnx_graph.build(layers, name)
-        profile.check(model)
-        data = model.SerializeToString()
-        (args.folder / f"{name}.onnx").write_bytes(data)
-        (args.folder / "known" / f"{name}.bin").write_bytes(known_answer(layers, facts["seed"]))
-        output = '{ kind = "u8" }'
-        if stack.output == "linear":
-            tables[f"{name}_scale_bits"] = [integer.scale_bits(layers)]
-            output = f'{{ kind = "i32", scale_bits = {integer.scale_bits(layers)} }}'
-        graphs.append(
-            f"[graphs.{name}]\nfile = {text(name + '.onnx')}\nsha256 = {text(hashlib.sha256(data).hexdigest())}\n"
-            f"outputs = [{output}]\nknown = {text('known/' + name + '.bin')}\n"
-        )
-    training = (
+    facts["measured"] = args.measured
+    facts["training"] = (
         f"{facts['steps']} steps in {facts['minutes']:.0f} minutes of wall time on a CPU, Adam, random crops of openly available "
         "observed and simulated fields; last fifth with rounded weights and activations"
     )
-    (args.folder / "model.toml").write_text(
-        f"id = {text(args.folder.name)}\nrole = {text(f'caesar-v/{checkpoint.frames}')}\nversion = 1\n"
-        f"licence = {text(LICENCE)}\ntraining = {text(training)}\nseed = {facts['seed']}\nmeasured = {text(args.measured)}\n\n"
-        + "\n".join(graphs) + "\n[tables]\n" + "".join(f"{k} = {numbers(v)}\n" for k, v in tables.items())
-    )
+    stacks = {name: integer.integer_layers(stack) for name, stack in checkpoint.stacks.items()}
+    tables = {"frames": [checkpoint.frames], "shift": checkpoint.shift_table()}
+    tables |= {f"{n}_scale_bits": [integer.scale_bits(l)] for n, l in stacks.items() if l[-1].output_bits is None}
+    write(args.folder, f"caesar-v/{checkpoint.frames}", facts, stacks, tables)
 
 
 if __name__ == "__main__":

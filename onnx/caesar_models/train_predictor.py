@@ -1,0 +1,260 @@
+"""Trains the twelve predictor networks of `srn-sz` and writes a checkpoint.
+
+    python -m caesar_models.train_predictor SAMPLES CHECKPOINT.pt --fine 32,32 --coarse 64,32 --rounds 20000
+
+SAMPLES is a folder of `predictor_samples`. A round is one step of each network. Interrupted, the command goes on from its
+checkpoint. The loss is the logarithm of the rate, so that every field counts alike at every bound; the last part of the
+training, all but the first fifth, computes with rounded weights and activations. The same seed gives the same samples.
+"""
+
+import argparse
+import math
+import pathlib
+import time
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from . import predictor
+from .networks import round_through
+from .predictor_samples import Folder
+
+FIELDS, ROWS = 24, 170
+PEAK, LEAST = 3e-3, 2e-5
+# Bits a point below which a field counts no more: dead regions cost nothing anyway.
+FLOOR = 0.02
+
+
+class Dense(nn.Module):
+    """7-bit weights; a power-of-two scale per output channel, or the one of the output layer."""
+
+    def __init__(self, inputs, outputs, exponent=None):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) * (1.4 / inputs) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.exponent = exponent
+
+    def exponents(self):
+        """e >= 1 per output channel: integer weights are w 2^e, at most 63."""
+        if self.exponent is not None:
+            return torch.full((len(self.weight),), self.exponent)
+        largest = self.weight.detach().abs().amax(1).clamp_min(2.0**-16)
+        e = torch.floor(torch.log2(63 / largest)).clamp(1, 12)
+        # Engines bring the channels of a layer to one scale within 32 bits.
+        return torch.minimum(e, e.min() + 6).int()
+
+    def rounded(self, exact):
+        if not exact:
+            return self.weight
+        scale = torch.exp2(self.exponents().float())[:, None]
+        return torch.clamp(round_through(self.weight * scale), -64, 63) / scale
+
+
+class Activation(torch.autograd.Function):
+    """Codes 0..255 of sums in units of a code, rounded if `exact`; the gradient passes where nothing saturates."""
+
+    @staticmethod
+    def forward(context, x, exact):
+        # Adding and subtracting 1.5 * 2^23 rounds half to even, several times faster than torch.round.
+        codes = ((x + 12582912.0).sub_(12582912.0) if exact else x).clamp_(0, 255)
+        context.save_for_backward(codes)
+        return codes
+
+    @staticmethod
+    def backward(context, gradient):
+        (codes,) = context.saved_tensors
+        # Codes are whole: 1 inside, 0 at both ends; several times faster than a mask.
+        inside = (255 - codes).clamp_(0, 1).mul_(codes.clamp(0, 1))
+        return inside.mul_(gradient), None
+
+
+class Predictor(nn.Module):
+    """One network; returns the correction and the logarithm of the scale, both of bins."""
+
+    def __init__(self, graph, hidden):
+        super().__init__()
+        widths = [predictor.input_count(graph), *hidden]
+        self.hidden = nn.ModuleList(Dense(i, o) for i, o in zip(widths, widths[1:]))
+        self.output = Dense(widths[-1], predictor.OUTPUTS, predictor.WEIGHT_BITS)
+        self.filters = nn.Parameter(torch.randn(predictor.FILTERS, predictor.detail_count(graph)) * 0.01)
+        self.graph = graph
+        with torch.no_grad():
+            self.output.weight.normal_(0, 0.03)
+            self.output.bias[:predictor.FILTERS] = 0.3
+            self.output.bias[-1] = -2.5
+
+    def forward(self, batch, turn, exact):
+        """`turn`: (order, sign) of the details of a mirror image; the weights turn instead of the samples."""
+        order, sign = turn
+        count = self.filters.shape[1]
+        columns = predictor.turned_inputs(self.graph, order)
+        signs = torch.ones(self.hidden[0].weight.shape[1])
+        signs[:predictor.OWN] = sign
+        if count > predictor.OWN:
+            signs[predictor.OWN + 8:-6] = sign
+        # Inputs and activations count in their own units here, so that only weights are scaled.
+        x, unit = batch["u"][:, :len(columns)], 2.0**-predictor.INPUT_BITS
+        one = 2.0**predictor.HIDDEN_BITS
+        for i, layer in enumerate(self.hidden):
+            weight = layer.rounded(exact) * (unit * one)
+            if i == 0:
+                weight = weight[:, columns] * signs
+            x, unit = Activation.apply(F.linear(x, weight, layer.bias * one), exact), 1 / one
+        y = F.linear(x, self.output.rounded(exact) * unit, self.output.bias)
+        filters = self.filters
+        if exact:
+            filters = round_through(filters * 2**predictor.TAP_BITS) / 2**predictor.TAP_BITS
+        filtered = F.linear(batch["e"][:, :count], filters[:, order[:count]])
+        gates = y[:, :predictor.FILTERS].clamp(-4, 4)
+        correction = sign * (gates * filtered).sum(1) * batch["unit"] + y[:, -2].clamp(-8, 8) * batch["scale"]
+        return correction, y[:, -1] * math.log(2) + batch["log_scale"]
+
+
+def mass(low, high, scale):
+    """Of a logistic distribution between two points, precise in both tails."""
+    flip = low > 0
+    low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
+    return torch.sigmoid(high / scale) - torch.sigmoid(low / scale)
+
+
+def code_lengths(target, correction, log_scale):
+    """(bits of the code that is written, bits as a smooth function of the correction), per sample.
+
+    The first depends on the correction by a step function and teaches the scale; the second teaches the correction.
+    """
+    rest = target - correction
+    code = torch.round(rest.detach())
+    scale = log_scale.exp().clamp(0.01, 1e4)
+    written = -torch.log2(mass(code - 0.5, code + 0.5, scale) + 2.0**-22)
+    fixed = scale.detach().clamp_min(0.03)
+    smooth = -torch.log2(mass(rest - 0.5, rest + 0.5, fixed) + 2.0**-22)
+    return written, smooth
+
+
+def tensors(s):
+    """A batch of `SAMPLE`s; lengths in bins."""
+    width = s["width"].astype(np.float32)
+    unit = np.exp2(s["shift"].astype(np.float32)) / width
+    level = s["b"].astype(np.float32) + s["shift"] - predictor.log8(s["width"]) / 8
+    batch = {
+        "e": s["e"].astype(np.float32), "unit": unit, "scale": unit * np.exp2(s["b"].astype(np.float32)),
+        "log_scale": (level * math.log(2)).astype(np.float32), "target": s["target"].astype(np.float32) / width,
+        "weight": s["weight"].astype(np.float32),
+    }
+    batch = {k: torch.from_numpy(v) for k, v in batch.items()}
+    batch["u"] = torch.from_numpy(np.ascontiguousarray(s["u"])).float().sub_(128)
+    return batch
+
+
+class Batches:
+    """Endless batches of one network: some fields, drawn by their share of the network's bits, some samples of each."""
+
+    def __init__(self, folder, graph, totals, seed):
+        self.samples, self.graph = folder.samples[graph], graph
+        self.random = np.random.default_rng([seed, predictor.GRAPHS.index(graph)])
+        self.fields = [f for f in folder.index[graph] if f["count"] > 50 and f["bits"] > 0.003 * f["points"]]
+        share = np.array([(f["bits"] + FLOOR * f["points"]) / totals[f["field"]] for f in self.fields])
+        self.share = share / share.sum()
+        # A field's weight is the inverse of the interpolator's bits a point.
+        self.factor = [1 / (f["bits"] / f["points"] + FLOOR) for f in self.fields]
+
+    def batch(self):
+        parts, factors = [], []
+        for i in self.random.choice(len(self.fields), FIELDS, p=self.share):
+            field = self.fields[i]
+            count = min(ROWS, field["count"])
+            at = field["at"] + self.random.integers(field["count"] - count + 1)
+            parts.append(self.samples[at:at + count])
+            # Mean of the weighted bits over the mean weight.
+            factors.append(np.full(count, self.factor[i] / (parts[-1]["weight"].mean() * count * FIELDS), np.float32))
+        batch = tensors(np.concatenate(parts))
+        batch["weight"] *= torch.from_numpy(np.concatenate(factors))
+        return batch
+
+
+class Training:
+    def __init__(self, args):
+        torch.manual_seed(args.seed)
+        sizes = {"fine": args.fine, "coarse": args.coarse}
+        self.networks = nn.ModuleDict({g: Predictor(g, sizes[g.split("-")[2]]) for g in predictor.GRAPHS})
+        folder = Folder(args.samples)
+        totals = {}
+        for fields in folder.index.values():
+            for f in fields:
+                totals[f["field"]] = totals.get(f["field"], 0) + f["bits"] + FLOOR * f["points"]
+        self.batches = {g: Batches(folder, g, totals, args.seed) for g in predictor.GRAPHS}
+        self.turns = {g: predictor.turns(g) for g in predictor.GRAPHS}
+        self.random = np.random.default_rng(args.seed)
+        self.optimiser = torch.optim.Adam(self.networks.parameters(), PEAK, betas=(0.9, 0.99), fused=True)
+        self.round, self.rounds, self.float_part = 0, args.rounds, args.float_part
+
+    def step(self):
+        part = self.round / self.rounds
+        rate = LEAST + (PEAK - LEAST) * 0.5 * (1 + math.cos(math.pi * part)) * min(1, (self.round + 1) / 100)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad()
+        found = {}
+        for graph, network in self.networks.items():
+            batch = self.batches[graph].batch()
+            turns = self.turns[graph]
+            sign = 1 - 2 * int(self.random.integers(2))
+            order = turns[self.random.integers(len(turns))]
+            correction, log_scale = network(batch, (order, sign), part >= self.float_part)
+            written, smooth = code_lengths(batch["target"] * sign, correction, log_scale)
+            ((written + smooth) * batch["weight"]).sum().backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+            found[graph] = float((written.detach() * batch["weight"]).sum())
+        self.optimiser.step()
+        self.round += 1
+        return found
+
+    def state(self):
+        return {
+            "networks": self.networks.state_dict(), "optimiser": self.optimiser.state_dict(), "round": self.round,
+            "random": [self.random.bit_generator.state, *(b.random.bit_generator.state for b in self.batches.values())],
+        }
+
+    def resume(self, state):
+        self.networks.load_state_dict(state["networks"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.round = state["round"]
+        for generator, saved in zip([self.random, *(b.random for b in self.batches.values())], state["random"]):
+            generator.bit_generator.state = saved
+
+
+def sizes(text):
+    return [int(n) for n in text.split(",")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("samples")
+    parser.add_argument("checkpoint", type=pathlib.Path)
+    parser.add_argument("--fine", type=sizes, default=[32, 32], help="hidden units of the networks of the finest level")
+    parser.add_argument("--coarse", type=sizes, default=[64, 32], help="of all other levels")
+    parser.add_argument("--rounds", type=int, default=20000)
+    parser.add_argument("--float-part", type=float, default=0.2, help="part of the training without rounding")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    training = Training(args)
+    if args.checkpoint.exists():
+        training.resume(torch.load(args.checkpoint, weights_only=False))
+    facts = {"fine": args.fine, "coarse": args.coarse, "rounds": args.rounds, "seed": args.seed}
+    start, sums = time.time(), {}
+    while training.round < args.rounds:
+        for graph, loss in training.step().items():
+            sums[graph] = sums.get(graph, 0) + loss
+        if training.round % 500 == 0 or training.round == args.rounds:
+            report = "  ".join(f"{g} {s / 500:.3f}" for g, s in sums.items())
+            print(f"{training.round} {time.time() - start:.0f} s  mean {sum(sums.values()) / 6000:.4f}  {report}", flush=True)
+            sums = {}
+            torch.save(training.state() | facts, args.checkpoint)
+
+
+if __name__ == "__main__":
+    main()
