@@ -5,7 +5,7 @@ use crate::codec::{Codec, Decoded, zeroed};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Layout};
 use crate::mask::{UNLISTED, decode_classes};
-use crate::method::{caesar_v, interpolation, lossless};
+use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::options::MethodChoice;
 use crate::stream::Stream;
 use crate::stream::bytes::Reader;
@@ -130,14 +130,14 @@ impl Codec {
         let classes = decode_classes(parts.mask, region.shape)?;
         let signs = decode_classes(parts.signs, region.shape)?;
         let mask = classes.as_ref().map(|classes| classes.iter().map(|&c| c != 0).collect::<Vec<_>>());
+        let model = || match header.models.get(usize::from(entry.model)) {
+            Some(hash) => self.models.by_hash(hash),
+            None => corrupt("a tile names a model that the header does not"),
+        };
         let integers = match entry.method {
             MethodChoice::Interpolation => interpolation::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits)?,
-            MethodChoice::CaesarV => {
-                let Some(hash) = header.models.get(usize::from(entry.model)) else {
-                    return corrupt("a tile names a model that the header does not");
-                };
-                caesar_v::decode(parts.method, region.shape, mask.as_deref(), &*self.models.by_hash(hash)?)?
-            }
+            MethodChoice::CaesarV => caesar_v::decode(parts.method, region.shape, mask.as_deref(), &*model()?)?,
+            MethodChoice::SrnSz => srn_sz::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits, &*model()?)?,
             other => return Err(Error::Compatibility(format!("this version has no method {}", other.name()))),
         };
         let mut values = lattice.values::<V>(&integers, signs.as_deref());

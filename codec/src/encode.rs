@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::field::{ByteOrder, Element, Layout};
 use crate::lattice::{Coded, Tile};
 use crate::mask::{Survey, UNLISTED, encode_classes, fill_smooth};
-use crate::method::{caesar_v, interpolation, lossless};
+use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
 use crate::residual;
@@ -150,8 +150,10 @@ impl Codec {
         let effort = header.options.effort;
         let learned = || self.caesar_v(&prepared.tile(lattice), target, lattice, effort).map(|(coded, hash)| (coded, MethodChoice::CaesarV, Some(hash)));
         let classical = || (interpolation::encode(&prepared.tile(lattice), effort), MethodChoice::Interpolation, None);
+        let grown = || self.srn_sz(&prepared.tile(lattice), effort).map(|(coded, hash)| (coded, MethodChoice::SrnSz, Some(hash)));
         let (coded, method, model) = match method {
             MethodChoice::CaesarV => learned().unwrap_or_else(classical),
+            MethodChoice::SrnSz => grown().unwrap_or_else(classical),
             MethodChoice::Auto if effort == Effort::Best => {
                 let classical = classical();
                 learned().filter(|learned| learned.0.bytes.len() < classical.0.bytes.len()).unwrap_or(classical)
@@ -179,6 +181,14 @@ impl Codec {
             _ => residual::Target::Pointwise,
         };
         let coded = caesar_v::encode(tile, target, effort, &*model).ok()?;
+        Some((coded, model.hash()))
+    }
+
+    /// A tile by SRN-SZ, and its model; `None` without a model that works.
+    fn srn_sz(&self, tile: &Tile, effort: Effort) -> Option<(Coded, ModelHash)> {
+        let roles = [srn_sz::role(effort), srn_sz::role(Effort::Balanced)];
+        let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
+        let coded = srn_sz::encode(tile, effort, &*model).ok()?;
         Some((coded, model.hash()))
     }
 }

@@ -3,6 +3,7 @@
 //! The networks themselves, the engines that run them and the store that finds them live in `caesar-onnx`.
 
 use crate::error::Result;
+pub use caesar_kernels::Dense;
 use std::sync::Arc;
 
 /// An integer tensor in row-major order, NCHW for images.
@@ -18,6 +19,16 @@ pub trait Network: Send + Sync {
     /// outputs: a u8 output as it is, a float output (accumulators of a linear last layer) as the exact
     /// integer multiple of the power of two that the model's `model.toml` gives for it.
     fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>>;
+
+    /// The layers of a graph that is nothing but dense layers over points, one after the other.
+    fn dense(&self) -> Option<&[Dense]> {
+        None
+    }
+
+    /// Whether an accelerator runs the graph, so that running it beats computing its dense layers oneself.
+    fn accelerated(&self) -> bool {
+        false
+    }
 }
 
 /// The SHA-256 of a model: what a stream names it by.

@@ -4,3 +4,4 @@ pub mod caesar_v;
 mod closed_loop;
 pub mod interpolation;
 pub mod lossless;
+pub mod srn_sz;

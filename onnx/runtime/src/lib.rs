@@ -5,6 +5,7 @@
 //! network runs, and every call may come from any thread. A process that forks after a session was made must not use
 //! CUDA in the child; the CPU paths keep no threads.
 
+mod dense;
 pub mod doctor;
 mod engine;
 mod graph;

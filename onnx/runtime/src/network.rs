@@ -1,12 +1,14 @@
 //! A graph ready to run: the embedded engine, and whatever accelerator reproduces it.
 
+use crate::dense;
 use crate::engine::{Engine, Failure, Path};
+use crate::graph::Graph;
 use crate::known::Known;
 use crate::notice;
 use crate::onnxruntime::{self, Provider, Runtime};
 use crate::profile::{self, OutputKind};
 use crate::settings::{Device, Library, Settings};
-use caesar_codec::network::{Network, Tensor};
+use caesar_codec::network::{Dense, Network, Tensor};
 use caesar_codec::{Error, Result};
 use ort::session::Session;
 use std::collections::BTreeSet;
@@ -39,11 +41,15 @@ pub struct Source {
 impl Source {
     /// Checks the profile and, on the engine, the known answers.
     pub fn engine(&self) -> Result<Engine> {
-        let outside = |why| Error::Model(format!("outside the exact-integer profile: {why}"));
-        let graph = profile::check(&self.file, &self.outputs).map_err(outside)?;
-        let engine = Engine::new(graph, Path::best());
+        let engine = Engine::new(self.graph()?, Path::best());
         self.known.check(&engine)?;
         Ok(engine)
+    }
+
+    /// Checks the profile.
+    pub fn graph(&self) -> Result<Graph> {
+        let outside = |why| Error::Model(format!("outside the exact-integer profile: {why}"));
+        profile::check(&self.file, &self.outputs).map_err(outside)
     }
 
     /// Tries a provider with the known answers.
@@ -94,16 +100,18 @@ impl Accelerator {
 /// A provider that is worth trying and reproduces the known answers, before the engine, which always stands behind it.
 pub struct Accelerated {
     engine: Engine,
+    dense: Option<Vec<Dense>>,
     accelerator: Mutex<Option<Arc<Accelerator>>>,
 }
 
 impl Accelerated {
     pub fn new(source: &Source, settings: &Settings) -> Result<Self> {
-        Ok(Self::with(source.engine()?, choose(source, settings)))
+        let network = Self::with(source.engine()?, choose(source, settings));
+        Ok(Accelerated { dense: dense::layers(&source.graph()?), ..network })
     }
 
     pub fn with(engine: Engine, accelerator: Option<Accelerator>) -> Self {
-        Accelerated { engine, accelerator: Mutex::new(accelerator.map(Arc::new)) }
+        Accelerated { engine, dense: None, accelerator: Mutex::new(accelerator.map(Arc::new)) }
     }
 
     /// What runs it.
@@ -147,6 +155,14 @@ impl Network for Accelerated {
             Some(accelerator) => self.accelerated(&accelerator, inputs),
             None => Ok(self.engine.run(inputs)?),
         }
+    }
+
+    fn dense(&self) -> Option<&[Dense]> {
+        self.dense.as_deref()
+    }
+
+    fn accelerated(&self) -> bool {
+        self.current().is_some()
     }
 }
 

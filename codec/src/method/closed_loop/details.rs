@@ -207,6 +207,14 @@ impl<'a> Sources<'a> {
         taps
     }
 
+    /// For a row of targets the points that lie so relative to them, in their orientation; `None` where there is no such
+    /// plane.
+    pub fn neighbours(&self, level: &'a Level<i32>, term: (Phase, isize, isize), row: usize, columns: usize) -> Option<&'a [i32]> {
+        let (phase, down, right) = self.turn(term);
+        let plane = level.phase(phase);
+        (!plane.is_empty()).then(|| plane.row(row as isize + down, right, columns))
+    }
+
     fn rows(&self, level: &'a Level<i32>, sum: &Sum, row: usize, columns: usize) -> [&'a [i32]; 4] {
         let slice = |term| {
             let (phase, down, right) = self.turn(term);
@@ -247,6 +255,11 @@ pub struct Bases {
 impl Bases {
     pub fn new(columns: usize) -> Self {
         Bases { own: vec![0; columns], mean: vec![0; columns], zero: vec![0; columns] }
+    }
+
+    /// How far the mean's base departs from the frame's own at a target; 0 without references.
+    pub fn misfit(&self, x: usize) -> i32 {
+        self.mean[x].wrapping_sub(self.own[x]) >> 2
     }
 }
 

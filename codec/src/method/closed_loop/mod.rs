@@ -41,6 +41,12 @@ pub struct Outline<'a> {
     pub bin_bits: u32,
 }
 
+impl<'a> Outline<'a> {
+    pub fn of(tile: &Tile<'a>) -> Self {
+        Outline { shape: tile.shape, mask: tile.mask, bin_bits: tile.bin_bits }
+    }
+}
+
 /// What the encoder knows of a tile.
 pub struct Prepared<'a> {
     /// Lattice integers, or positions in the palette.

@@ -25,12 +25,11 @@ pub fn encode(tile: &Tile, effort: Effort) -> Coded {
         Effort::Balanced => (1, &[8], Search { samples: 4096, thinning: 4, thorough: true }),
         Effort::Best => (2, &[8, 2, 1], Search { samples: 16384, thinning: 1, thorough: true }),
     };
-    let outline = Outline { shape: tile.shape, mask: tile.mask, bin_bits: tile.bin_bits };
     let prepared = Prepared::new(tile);
     let encode_with = |&distance: &u32| {
         let mut coder = Encoder::new();
         let choice = Choice { prepared: &prepared, distance, search };
-        let decoded = code(&mut coder, outline, Some((contexts, choice)));
+        let decoded = code(&mut coder, Outline::of(tile), Some((contexts, choice)));
         Coded { bytes: coder.finish(), decoded }
     };
     // With fewer than three frames they all come to the same.

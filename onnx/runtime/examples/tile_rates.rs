@@ -1,25 +1,33 @@
-//! Ratio and speed of the method `interpolation` on tiles of lattice integers.
+//! Ratio and speed of a closed-loop method on tiles of lattice integers.
 //!
-//! usage: interpolation_rates LIST [fast|balanced|best] [filter]
+//! usage: tile_rates interpolation|srn-sz LIST [fast|balanced|best] [filter]
 //!
 //! Every line of LIST: `name planes rows columns bin_bits masked peer_bytes …`; beside LIST lie `name.i32`
 //! (little-endian lattice integers) and, where masked is 1, `name.mask` (one byte a point).
 
 use caesar_codec::Effort;
 use caesar_codec::lattice::Tile;
-use caesar_codec::method::interpolation::{decode, encode};
+use caesar_codec::method::{interpolation, srn_sz};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let list = arguments.next().ok_or("usage: interpolation_rates LIST [fast|balanced|best] [filter]")?;
+    let usage = "usage: tile_rates interpolation|srn-sz LIST [fast|balanced|best] [filter]";
+    let learned = match arguments.next().ok_or(usage)?.as_str() {
+        "interpolation" => false,
+        "srn-sz" => true,
+        _ => return Err(usage.into()),
+    };
+    let list = arguments.next().ok_or(usage)?;
     let effort = match arguments.next().as_deref() {
         Some("fast") => Effort::Fast,
         Some("best") => Effort::Best,
         _ => Effort::Balanced,
     };
+    let model = caesar_onnx::models().preferred(srn_sz::role(effort));
+    let model = model.filter(|_| learned);
     let filter = arguments.next().unwrap_or_default();
     let folder = Path::new(&list).parent().unwrap_or(Path::new("."));
     let mut gains: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -38,8 +46,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ => None,
         };
         let tile = Tile { shape, values: &values, mask: mask.as_deref(), bin_bits };
-        let (coded, written) = timed(|| encode(&tile, effort));
-        let (decoded, read) = timed(|| decode(&coded.bytes, shape, mask.as_deref(), bin_bits));
+        let (coded, written) = timed(|| match &model {
+            Some(model) => srn_sz::encode(&tile, effort, &**model),
+            None => Ok(interpolation::encode(&tile, effort)),
+        });
+        let coded = coded?;
+        let (decoded, read) = timed(|| match &model {
+            Some(model) => srn_sz::decode(&coded.bytes, shape, tile.mask, bin_bits, &**model),
+            None => interpolation::decode(&coded.bytes, shape, tile.mask, bin_bits),
+        });
         let decoded = decoded?;
         assert!(decoded == coded.decoded, "{name}: the decoder sees other values than the encoder");
         let half = 1i64 << bin_bits >> 1;

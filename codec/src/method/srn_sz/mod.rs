@@ -1,0 +1,83 @@
+//! SRN-SZ: a field grows from a sparse grid by doublings; a network predicts the new points of each from those already
+//! decoded and says how far it may be off (`docs/method-srn-sz.md`).
+//!
+//! Order of frames and levels, linear predictors, quantiser, palettes and masks are those of all closed-loop methods.
+//! What is learned is a correction of the linear prediction and the scale of what is left: both depend only on what is
+//! decoded before a step, so that all targets of a step are predicted side by side, and its codes are symbols of
+//! histograms that their scale chooses.
+
+mod neighbours;
+mod networks;
+pub mod samples;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use super::closed_loop::fit::Search;
+use super::closed_loop::{Choice, Outline, Prepared, code_tile};
+use crate::entropy::ans::{Reader, Recorder};
+use crate::entropy::{Decoder, Encoder};
+use crate::error::Result;
+use crate::lattice::{Coded, Tile};
+use crate::network::Model;
+use crate::options::Effort;
+use crate::stream::bytes::{self, put_section};
+use networks::Networks;
+use step::StepCoder;
+
+/// The role of the model that an effort uses.
+pub fn role(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Fast => "srn-sz/fast",
+        Effort::Balanced => "srn-sz/balanced",
+        Effort::Best => "srn-sz/best",
+    }
+}
+
+fn search(effort: Effort) -> Search {
+    match effort {
+        Effort::Fast => Search { samples: 1024, thinning: 4, thorough: false },
+        Effort::Balanced => Search { samples: 4096, thinning: 4, thorough: true },
+        Effort::Best => Search { samples: 16384, thinning: 1, thorough: true },
+    }
+}
+
+/// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result.
+///
+/// # Errors
+/// A model that is not of this method.
+pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Coded> {
+    let networks = Networks::of(model)?;
+    let prepared = Prepared::new(tile);
+    let points = tile.values.len();
+    let encode_with = |&distance: &u32| {
+        let mut coder = Encoder::new();
+        let choice = Choice { prepared: &prepared, distance, search: search(effort) };
+        let steps = |bin| StepCoder::new(bin, &networks, Recorder::default());
+        let (decoded, steps) = code_tile(&mut coder, Outline::of(tile), Some(choice), steps);
+        let mut bytes = Vec::new();
+        put_section(&mut bytes, &coder.finish());
+        bytes.extend(steps.coder.finish(points));
+        Coded { bytes, decoded }
+    };
+    // With fewer than three frames they all come to the same.
+    let distances: &[u32] = if effort == Effort::Best && tile.shape[0] > 2 { &[8, 2, 1] } else { &[8] };
+    let smaller = |a: Coded, b: Coded| if b.bytes.len() < a.bytes.len() { b } else { a };
+    Ok(distances.iter().map(encode_with).reduce(smaller).expect("at least one distance"))
+}
+
+/// Decodes a tile. Memory is bounded by the shape whatever the bytes are.
+///
+/// # Errors
+/// Bytes that end early or contradict themselves, or a model that is not of this method.
+pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, bin_bits: u32, model: &dyn Model) -> Result<Vec<i32>> {
+    let outline = Outline { shape, mask, bin_bits };
+    let networks = Networks::of(model)?;
+    let mut reader = bytes::Reader::new(bytes);
+    let mut coder = Decoder::new(reader.section()?);
+    let symbols = Reader::new(reader.rest(), shape.iter().product());
+    let (decoded, steps) = code_tile(&mut coder, outline, None, |bin| StepCoder::new(bin, &networks, symbols));
+    coder.finish()?;
+    steps.coder.finish()?;
+    Ok(decoded)
+}
