@@ -65,6 +65,10 @@ impl Isa {
         *BEST.get_or_init(|| Isa::chosen(std::env::var("CAESAR_KERNELS").ok().as_deref()))
     }
 
+    pub(crate) fn set(self) -> Set {
+        self.0
+    }
+
     fn chosen(name: Option<&str>) -> Isa {
         let named = name.and_then(|name| Set::ALL.into_iter().find(|set| set.name() == name));
         let limit = named.unwrap_or(Set::Avx512Vnni);

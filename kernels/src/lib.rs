@@ -8,6 +8,7 @@ mod portable;
 mod predictor;
 mod row;
 mod scales;
+mod vector;
 
 pub use isa::Isa;
 pub use predictor::{Dense, OUTPUTS, Predictor};

@@ -1,8 +1,8 @@
 //! The network: its layers, what makes their arithmetic exact, and its ways of running.
 
 use crate::isa::Isa;
-use crate::portable;
 use crate::row::{DETAILS, OWN, Row};
+use crate::vector::{self, Packed};
 
 /// Sums of the last layer: eight gates over the filters, a correction, a scale.
 pub const OUTPUTS: usize = 10;
@@ -57,6 +57,8 @@ pub struct Predictor {
     pub(crate) layers: [Dense; 3],
     /// Of each filter, taps in 1/4096 for all details; zero for those that a network alone has not.
     pub(crate) filters: [[i16; DETAILS]; FILTERS],
+    /// The same for vector kernels.
+    pub(crate) packed: Packed,
 }
 
 impl Predictor {
@@ -101,7 +103,7 @@ impl Predictor {
             }
             filter[..taps].copy_from_slice(given);
         }
-        Ok(Predictor { layers, filters: all })
+        Ok(Predictor { packed: Packed::new(&layers, &all), layers, filters: all })
     }
 
     /// How many codes the network takes for each target: 36 alone, 60 with references.
@@ -119,10 +121,10 @@ impl Predictor {
     ///
     /// # Panics
     /// When slices differ in length, or there are references for a network alone or none for one that wants them.
-    pub fn predict_row(&self, _isa: Isa, row: &Row, prediction: &mut [i32], classes: &mut [u8]) {
+    pub fn predict_row(&self, isa: Isa, row: &Row, prediction: &mut [i32], classes: &mut [u8]) {
         self.check(row, prediction.len());
         assert_eq!(prediction.len(), classes.len());
-        portable::predict_row(self, row, prediction, classes);
+        vector::predict_row(isa, self, row, prediction, classes);
     }
 
     /// The codes that the network takes, planar: `inputs[c * n + x]` is input c of target x. For runtimes that compute the
@@ -130,20 +132,20 @@ impl Predictor {
     ///
     /// # Panics
     /// As [`Self::predict_row`].
-    pub fn inputs_row(&self, _isa: Isa, row: &Row, prediction: &[i32], inputs: &mut [u8]) {
+    pub fn inputs_row(&self, isa: Isa, row: &Row, prediction: &[i32], inputs: &mut [u8]) {
         self.check(row, prediction.len());
         assert_eq!(inputs.len(), self.inputs() * prediction.len());
-        portable::inputs_row(row, prediction, inputs);
+        vector::inputs_row(isa, self, row, prediction, inputs);
     }
 
     /// From the sums of the last layer, planar as in [`Self::inputs_row`], to what [`Self::predict_row`] gives.
     ///
     /// # Panics
     /// As [`Self::predict_row`].
-    pub fn finish_row(&self, _isa: Isa, row: &Row, sums: &[i32], prediction: &mut [i32], classes: &mut [u8]) {
+    pub fn finish_row(&self, isa: Isa, row: &Row, sums: &[i32], prediction: &mut [i32], classes: &mut [u8]) {
         self.check(row, prediction.len());
         assert_eq!(prediction.len(), classes.len());
         assert_eq!(sums.len(), OUTPUTS * prediction.len());
-        portable::finish_row(self, row, sums, prediction, classes);
+        vector::finish_row(isa, self, row, sums, prediction, classes);
     }
 }

@@ -1,0 +1,48 @@
+//! From sums and filtered details to predictions and classes.
+
+use super::lanes::{LANES, Lanes};
+use super::scratch::Scratch;
+use crate::predictor::FILTERS;
+use crate::scales::Scales;
+
+/// Replaces the first sixteen predictions and classes.
+///
+/// # Safety
+/// The group has its sums and filtered details.
+#[inline(always)]
+pub unsafe fn finish<L: Lanes>(
+    l: L,
+    scales: &Scales,
+    group: usize,
+    scratch: &Scratch,
+    predictions: &mut [i32],
+    classes: &mut [u8],
+) {
+    let Scratch { prediction, shift, log, sums, filtered, .. } = scratch;
+    // SAFETY: by contract, here and below.
+    let (prediction, shift, log) = unsafe { (prediction.read(l, group), shift.read(l, group), log.read(l, group)) };
+    // SAFETY: as above.
+    let (offset, scale) = unsafe { (sums[FILTERS].read(l, group), sums[FILTERS + 1].read(l, group)) };
+    let mut correction = l.add(l.shl(clamp(l, offset, 16384), log), l.splat(1024));
+    for j in (0..FILTERS).step_by(2) {
+        // SAFETY: as above.
+        let [a, b] = unsafe { [sums[j].read(l, group), sums[j + 1].read(l, group)] };
+        let gates = l.pair(clamp(l, a, 8191), clamp(l, b, 8191));
+        // SAFETY: as above.
+        let [a, b] = unsafe { [filtered[j].read(l, group), filtered[j + 1].read(l, group)] };
+        let filtered = l.pair(clamp(l, l.shr_by::<12>(a), 16384), clamp(l, l.shr_by::<12>(b), 16384));
+        correction = l.dot_i16(correction, gates, filtered);
+    }
+    let prediction = l.add(prediction, l.shl(l.shr_by::<11>(correction), shift));
+
+    let octaves = l.sub(l.shl_by::<11>(l.add(log, shift)), l.splat(scales.bin << 8));
+    let quarters = l.shl_by::<2>(l.add(clamp(l, scale, 65536), octaves));
+    let class = l.add(l.shr_by::<11>(l.add(quarters, l.splat(1024))), l.splat(24));
+    predictions[..LANES].copy_from_slice(&l.to_array(prediction));
+    classes[..LANES].copy_from_slice(&l.to_u8(l.max(l.min(class, l.splat(67)), l.splat(0))));
+}
+
+#[inline(always)]
+fn clamp<L: Lanes>(l: L, v: L::V, limit: i32) -> L::V {
+    l.max(l.min(v, l.splat(limit)), l.splat(-limit))
+}

@@ -1,0 +1,144 @@
+//! Rows in blocks of groups of sixteen targets.
+
+use super::dense::{filter, network};
+use super::finish::finish;
+use super::gather::{chunk, gather};
+use super::lanes::{LANES, Lanes};
+use super::scratch::{GROUPS, Scratch};
+use super::{Kernel, run};
+use crate::isa::Isa;
+use crate::portable;
+use crate::predictor::{OUTPUTS, Predictor};
+use crate::row::{References, Row};
+use crate::scales::Scales;
+
+pub fn predict_row(isa: Isa, predictor: &Predictor, row: &Row, prediction: &mut [i32], classes: &mut [u8]) {
+    let n = prediction.len();
+    if n >= LANES || isa == Isa::PORTABLE {
+        return run(isa, Predict { predictor, row, sums: None, prediction, classes });
+    }
+    // Too short for a vector: the rest of it repeats zeros.
+    let pad = |slice: &[i32]| -> [i32; LANES] { std::array::from_fn(|i| slice.get(i).copied().unwrap_or(0)) };
+    let pad_i16 = |slice: &[i16]| -> [i16; LANES] { std::array::from_fn(|i| slice.get(i).copied().unwrap_or(0)) };
+    let own: [_; crate::row::OWN] = std::array::from_fn(|i| row.own.get(i).map_or([0; LANES], |slice| pad(slice)));
+    let own = own.each_ref().map(|o| &o[..]);
+    let references = row.references.map(|r| (r.mean.map(pad), pad(r.misfit), r.difference.map(|d| d.map(pad))));
+    let references = references.as_ref().map(|(mean, misfit, difference)| References {
+        mean: mean.each_ref().map(|m| &m[..]),
+        misfit,
+        difference: difference.as_ref().map(|d| d.each_ref().map(|f| &f[..])),
+    });
+    let activity = row.activity.map(pad_i16);
+    let activity = activity.each_ref().map(|a| &a[..]);
+    let (mut padded, mut padded_classes) = (pad(prediction), [0; LANES]);
+    let row = Row { own: &own[..row.own.len()], references, activity, ..*row };
+    run(isa, Predict { predictor, row: &row, sums: None, prediction: &mut padded, classes: &mut padded_classes });
+    prediction.copy_from_slice(&padded[..n]);
+    classes.copy_from_slice(&padded_classes[..n]);
+}
+
+pub fn inputs_row(isa: Isa, predictor: &Predictor, row: &Row, prediction: &[i32], inputs: &mut [u8]) {
+    let isa = if prediction.len() < LANES { Isa::PORTABLE } else { isa };
+    run(isa, Inputs { predictor, row, prediction, inputs });
+}
+
+pub fn finish_row(isa: Isa, predictor: &Predictor, row: &Row, sums: &[i32], prediction: &mut [i32], classes: &mut [u8]) {
+    let isa = if prediction.len() < LANES { Isa::PORTABLE } else { isa };
+    run(isa, Predict { predictor, row, sums: Some(sums), prediction, classes });
+}
+
+/// Where the groups of the block from `x` on begin. The last one of a row begins earlier rather than end beyond it.
+#[inline(always)]
+fn groups(x: usize, targets: usize) -> impl ExactSizeIterator<Item = (usize, usize)> {
+    let groups = (targets - x).div_ceil(LANES).min(GROUPS);
+    (0..groups).map(move |group| (group, (x + LANES * group).min(targets - LANES)))
+}
+
+struct Predict<'a> {
+    predictor: &'a Predictor,
+    row: &'a Row<'a>,
+    /// Sums of the last layer, where they are known already.
+    sums: Option<&'a [i32]>,
+    prediction: &'a mut [i32],
+    classes: &'a mut [u8],
+}
+
+impl Kernel for Predict<'_> {
+    fn portable(self) {
+        match self.sums {
+            None => portable::predict_row(self.predictor, self.row, self.prediction, self.classes),
+            Some(sums) => portable::finish_row(self.predictor, self.row, sums, self.prediction, self.classes),
+        }
+    }
+
+    #[inline(always)]
+    fn vector<L: Lanes>(self, l: L) {
+        let Predict { predictor, row, sums, prediction, classes } = self;
+        let (targets, scales, mut scratch) = (prediction.len(), Scales::new(row), Scratch::new());
+        let tail: [i32; LANES] = *chunk(prediction, targets - LANES);
+        for x in (0..targets).step_by(LANES * GROUPS) {
+            if x + LANES * GROUPS >= targets {
+                // The block before may have replaced what the last group is to start from.
+                prediction[targets - LANES..].copy_from_slice(&tail);
+            }
+            for (group, x) in groups(x, targets) {
+                gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch);
+            }
+            let (packed, referred, count) = (&predictor.packed, row.references.is_some(), groups(x, targets).len());
+            // SAFETY: all groups are gathered.
+            unsafe {
+                match sums {
+                    None => network(l, packed, count, &mut scratch),
+                    Some(sums) => take(l, sums, x, targets, &mut scratch),
+                }
+                filter(l, packed, referred, count, &mut scratch);
+            }
+            for (group, x) in groups(x, targets) {
+                // SAFETY: everything of all groups is computed.
+                unsafe { finish(l, &scales, group, &scratch, &mut prediction[x..], &mut classes[x..]) };
+            }
+        }
+    }
+}
+
+/// Takes the sums of a block instead of computing them.
+#[inline(always)]
+fn take<L: Lanes>(l: L, sums: &[i32], x: usize, targets: usize, scratch: &mut Scratch) {
+    for (group, x) in groups(x, targets) {
+        for (plane, sums) in scratch.sums[..OUTPUTS].iter_mut().zip(sums.chunks_exact(targets)) {
+            plane.write(l, group, l.load(chunk(sums, x)));
+        }
+    }
+}
+
+struct Inputs<'a> {
+    predictor: &'a Predictor,
+    row: &'a Row<'a>,
+    prediction: &'a [i32],
+    inputs: &'a mut [u8],
+}
+
+impl Kernel for Inputs<'_> {
+    fn portable(self) {
+        portable::inputs_row(self.row, self.prediction, self.inputs);
+    }
+
+    #[inline(always)]
+    fn vector<L: Lanes>(self, l: L) {
+        let Inputs { predictor, row, prediction, inputs } = self;
+        let (targets, scales, mut scratch) = (prediction.len(), Scales::new(row), Scratch::new());
+        let flip = if L::SIGNED { 0x80 } else { 0 };
+        for x in (0..targets).step_by(LANES) {
+            let (group, x) = (0, x.min(targets - LANES));
+            gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch);
+            for quad in 0..predictor.inputs() / 4 {
+                // SAFETY: the group is gathered.
+                let codes = unsafe { scratch.codes[0][quad].get(group) };
+                for i in 0..4 {
+                    let to = &mut inputs[(4 * quad + i) * targets + x..][..LANES];
+                    to.iter_mut().zip(codes).for_each(|(to, lane)| *to = lane.to_le_bytes()[i] ^ flip);
+                }
+            }
+        }
+    }
+}
