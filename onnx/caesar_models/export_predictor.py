@@ -25,10 +25,13 @@ def whole(network):
         weight = dense.weight.detach().double().numpy() * np.exp2(exponents)[:, None]
         weight = np.clip(np.rint(weight), -64, 63).astype(np.int8)[:, :, None, None]
         bias = np.rint(dense.bias.detach().double().numpy() * np.exp2(exponents + bits)).astype(np.int32)
-        output = None if dense is network.output else predictor.HIDDEN_BITS
+        output = predictor.HIDDEN_BITS
+        if dense is network.output:
+            output = None
+            weight, bias, exponents = (np.insert(x, predictor.FILTERS, fill, 0) for x, fill in ((weight, 0), (bias, 0), (exponents, dense.exponent)))
         layers.append(Layer(weight, bias, exponents, bits, zero, 1, output, 0, False))
         bits, zero = output, 0
-    filters = np.rint(network.filters.detach().double().numpy() * 2**predictor.TAP_BITS).astype(np.int64)
+    filters = np.rint(network.filters().detach().double().numpy() * 2**predictor.TAP_BITS).astype(np.int64)
     assert np.abs(filters).sum(1).max() <= 2**16, "taps beyond what 32 bits sum"
     return predictor.Network(layers, filters.astype(np.int16))
 

@@ -17,7 +17,7 @@ from . import predictor
 THINNING = np.array([6, 2, 1])
 
 SAMPLE = np.dtype([
-    ("u", "u1", 60), ("e", "<i2", predictor.DETAILS), ("b", "u1"), ("shift", "u1"), ("weight", "<u2"),
+    ("u", "u1", 60), ("e", "<i2", predictor.DETAILS), ("b", "u1"), ("shift", "u1"), ("growth", "u1"), ("weight", "u1"),
     ("width", "<i4"), ("target", "<i4"), ("bits", "<i4"),
 ])
 
@@ -33,7 +33,7 @@ def graph_numbers(records):
 def samples(records):
     x = predictor.inputs(records)
     out = np.zeros(len(records), SAMPLE)
-    for name in ("u", "e", "b", "shift", "width"):
+    for name in ("u", "e", "b", "shift", "growth", "width"):
         out[name] = getattr(x, name)
     out["weight"] = THINNING[np.minimum(records[:, predictor.Columns.LEVEL], 2)]
     out["target"] = records[:, predictor.Columns.TARGET]

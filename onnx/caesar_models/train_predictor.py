@@ -77,18 +77,26 @@ class Predictor(nn.Module):
         super().__init__()
         widths = [predictor.input_count(graph), *hidden]
         self.hidden = nn.ModuleList(Dense(i, o) for i, o in zip(widths, widths[1:]))
-        self.output = Dense(widths[-1], predictor.OUTPUTS, predictor.WEIGHT_BITS)
-        self.filters = nn.Parameter(torch.randn(predictor.FILTERS, predictor.detail_count(graph)) * 0.01)
+        # Gates and scale. The correction that is not of a filter stays 0: rounded to 7 bits, it disturbs smooth fields.
+        self.output = Dense(widths[-1], predictor.FILTERS + 1, predictor.WEIGHT_BITS)
+        count = predictor.detail_count(graph)
+        self.coordinates = nn.Parameter(torch.randn(predictor.FILTERS, count) * 0.1)
+        self.register_buffer("basis", torch.eye(count))
         self.graph = graph
         with torch.no_grad():
             self.output.weight.normal_(0, 0.03)
             self.output.bias[:predictor.FILTERS] = 0.3
             self.output.bias[-1] = -2.5
 
+    def filters(self):
+        """Taps, whose details can be thousands of times larger than what the filters are to tell: see `basis`."""
+        return self.coordinates @ self.basis
+
     def forward(self, batch, turn, exact):
         """`turn`: (order, sign) of the details of a mirror image; the weights turn instead of the samples."""
         order, sign = turn
-        count = self.filters.shape[1]
+        filters = self.filters()
+        count = filters.shape[1]
         columns = predictor.turned_inputs(self.graph, order)
         signs = torch.ones(self.hidden[0].weight.shape[1])
         signs[:predictor.OWN] = sign
@@ -103,12 +111,11 @@ class Predictor(nn.Module):
                 weight = weight[:, columns] * signs
             x, unit = Activation.apply(F.linear(x, weight, layer.bias * one), exact), 1 / one
         y = F.linear(x, self.output.rounded(exact) * unit, self.output.bias)
-        filters = self.filters
         if exact:
             filters = round_through(filters * 2**predictor.TAP_BITS) / 2**predictor.TAP_BITS
         filtered = F.linear(batch["e"][:, :count], filters[:, order[:count]])
         gates = y[:, :predictor.FILTERS].clamp(-4, 4)
-        correction = sign * (gates * filtered).sum(1) * batch["unit"] + y[:, -2].clamp(-8, 8) * batch["scale"]
+        correction = sign * (gates * filtered).sum(1) * batch["unit"]
         return correction, y[:, -1] * math.log(2) + batch["log_scale"]
 
 
@@ -139,8 +146,8 @@ def tensors(s):
     unit = np.exp2(s["shift"].astype(np.float32)) / width
     level = s["b"].astype(np.float32) + s["shift"] - predictor.log8(s["width"]) / 8
     batch = {
-        "e": s["e"].astype(np.float32), "unit": unit, "scale": unit * np.exp2(s["b"].astype(np.float32)),
-        "log_scale": (level * math.log(2)).astype(np.float32), "target": s["target"].astype(np.float32) / width,
+        "e": s["e"].astype(np.float32), "unit": unit,
+        "log_scale": (level * math.log(2)).astype(np.float32), "target": s["target"].astype(np.float32) * np.exp2(s["growth"].astype(np.float32)) / width,
         "weight": s["weight"].astype(np.float32),
     }
     batch = {k: torch.from_numpy(v) for k, v in batch.items()}
@@ -152,26 +159,36 @@ class Batches:
     """Endless batches of one network: some fields, drawn by their share of the network's bits, some samples of each."""
 
     def __init__(self, folder, graph, totals, seed):
-        self.samples, self.graph = folder.samples[graph], graph
+        self.samples = np.asarray(folder.samples[graph])
         self.random = np.random.default_rng([seed, predictor.GRAPHS.index(graph)])
-        self.fields = [f for f in folder.index[graph] if f["count"] > 50 and f["bits"] > 0.003 * f["points"]]
+        self.fields = [f for f in folder.index[graph] if f["count"] >= ROWS and f["bits"] > 0.003 * f["points"]]
         share = np.array([(f["bits"] + FLOOR * f["points"]) / totals[f["field"]] for f in self.fields])
         self.share = share / share.sum()
-        # A field's weight is the inverse of the interpolator's bits a point.
-        self.factor = [1 / (f["bits"] / f["points"] + FLOOR) for f in self.fields]
+        self.factors = torch.tensor([1 / (f["bits"] / f["points"] + FLOOR) for f in self.fields])
 
     def batch(self):
-        parts, factors = [], []
-        for i in self.random.choice(len(self.fields), FIELDS, p=self.share):
-            field = self.fields[i]
-            count = min(ROWS, field["count"])
-            at = field["at"] + self.random.integers(field["count"] - count + 1)
-            parts.append(self.samples[at:at + count])
-            # Mean of the weighted bits over the mean weight.
-            factors.append(np.full(count, self.factor[i] / (parts[-1]["weight"].mean() * count * FIELDS), np.float32))
-        batch = tensors(np.concatenate(parts))
-        batch["weight"] *= torch.from_numpy(np.concatenate(factors))
+        chosen = self.random.choice(len(self.fields), FIELDS, p=self.share)
+        fields = [self.fields[i] for i in chosen]
+        starts = [f["at"] + self.random.integers(f["count"] - ROWS + 1) for f in fields]
+        batch = tensors(np.concatenate([self.samples[at:at + ROWS] for at in starts]))
+        # Each field's weighted bits over its weight, in units of the interpolator's bits a point.
+        weight = batch["weight"].view(FIELDS, ROWS)
+        weight *= (self.factors[chosen] / FIELDS)[:, None] / weight.sum(1, keepdim=True)
         return batch
+
+
+def basis(batches, count, rounds=20):
+    """The inverse root of the details' second moments in units of each field's errors, in which steps of equal size
+    change the rate equally: without it smooth fields at tight bounds are learned last."""
+    moments = torch.zeros(count, count, dtype=torch.float64)
+    for _ in range(rounds):
+        batch = batches.batch()
+        details = (batch["e"][:, :count] * batch["unit"][:, None]).double()
+        error = batch["target"].abs().double().view(FIELDS, ROWS).mean(1) + 0.3
+        scaled = details / error.repeat_interleave(ROWS)[:, None]
+        moments += scaled.T @ scaled / len(details) / rounds
+    values, vectors = torch.linalg.eigh(moments)
+    return (vectors * (values + 1e-2).rsqrt() @ vectors.T).float()
 
 
 class Training:
@@ -185,6 +202,8 @@ class Training:
             for f in fields:
                 totals[f["field"]] = totals.get(f["field"], 0) + f["bits"] + FLOOR * f["points"]
         self.batches = {g: Batches(folder, g, totals, args.seed) for g in predictor.GRAPHS}
+        for graph, network in self.networks.items():
+            network.basis.copy_(basis(self.batches[graph], predictor.detail_count(graph)))
         self.turns = {g: predictor.turns(g) for g in predictor.GRAPHS}
         self.random = np.random.default_rng(args.seed)
         self.optimiser = torch.optim.Adam(self.networks.parameters(), PEAK, betas=(0.9, 0.99), fused=True)
@@ -241,6 +260,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
     training = Training(args)
     if args.checkpoint.exists():
         training.resume(torch.load(args.checkpoint, weights_only=False))
