@@ -12,6 +12,8 @@ const ROWS: usize = 128;
 /// Values from a row of a plane to the next.
 const PITCH: usize = TARGETS + 32;
 
+type Run<'a> = dyn FnMut(&Row, &mut [i32], &mut [u8]) + 'a;
+
 fn main() {
     let ghz = clock();
     println!("clock {ghz:.2} GHz");
@@ -33,7 +35,7 @@ fn measure(isa: Isa, references: usize, own: usize, ghz: f64) {
     let (mut prediction, mut classes) = (vec![0; TARGETS], vec![0; TARGETS]);
     let (mut inputs, sums) = (vec![0; predictor.inputs() * TARGETS], vec![100; OUTPUTS * TARGETS]);
 
-    let mut time = |run: &mut dyn FnMut(&Row, &mut [i32], &mut [u8])| {
+    let mut time = |run: &mut Run| {
         let mut least = f64::INFINITY;
         for _ in 0..60 {
             let start = Instant::now();

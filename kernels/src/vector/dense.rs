@@ -100,13 +100,16 @@ fn weights(layer: &Layer, tile: usize) -> &[[i32; TILE]] {
 unsafe fn hidden<L: Lanes, const G: usize>(l: L, layer: &Layer, group: usize, from: &[Plane], to: &mut [Plane]) {
     for (t, tile) in layer.tiles.iter().enumerate() {
         // SAFETY: by contract.
-        let sums = unsafe { sums::<L, Codes, G>(l, from, weights(layer, t), tile.bias(L::SIGNED), group) };
-        for g in 0..G {
-            let mut four = [sums[0][g], sums[1][g], sums[2][g], sums[3][g]];
-            if let Some(reduction) = &tile.reduction {
-                four = reduce(l, four, reduction);
+        let mut sums = unsafe { sums::<L, Codes, G>(l, from, weights(layer, t), tile.bias(L::SIGNED), group) };
+        if let Some(reduction) = &tile.reduction {
+            for o in 0..TILE {
+                for g in 0..G {
+                    sums[o][g] = reduce(l, sums[o][g], reduction, o);
+                }
             }
-            to[t].write(l, group + g, l.quantise(four, &tile.rounding));
+        }
+        for g in 0..G {
+            to[t].write(l, group + g, l.quantise([sums[0][g], sums[1][g], sums[2][g], sums[3][g]], &tile.rounding));
         }
     }
 }
@@ -162,12 +165,8 @@ unsafe fn tile<L: Lanes, D: Dot, const G: usize>(
 }
 
 #[inline(always)]
-fn reduce<L: Lanes>(l: L, mut sums: [L::V; 4], reduction: &Reduction) -> [L::V; 4] {
-    for o in 0..TILE {
-        let sum = l.shl(sums[o], l.splat(reduction.left[o]));
-        let lost = l.min(l.and(sum, l.splat(reduction.lost[o])), l.splat(1));
-        let low = l.or(lost, l.splat(reduction.odd[o]));
-        sums[o] = l.or(l.shr(sum, l.splat(reduction.right[o])), low);
-    }
-    sums
+fn reduce<L: Lanes>(l: L, sum: L::V, by: &Reduction, output: usize) -> L::V {
+    let sum = l.shl(sum, l.splat(by.left[output]));
+    let lost = l.min(l.and(sum, l.splat(by.lost[output])), l.splat(1));
+    l.or(l.shr(sum, l.splat(by.right[output])), l.or(lost, l.splat(by.odd[output])))
 }

@@ -17,12 +17,27 @@ const fn twice(x: i16) -> i32 {
 }
 
 /// Details and codes of the targets from `x` on.
+///
+/// # Safety
+/// The row was checked, and sixteen targets begin at `x`.
 #[inline(always)]
-pub fn gather<L: Lanes>(l: L, row: &Row, scales: &Scales, x: usize, prediction: L::V, group: usize, scratch: &mut Scratch) {
-    let pairs = row.own.len() / 2;
+pub unsafe fn gather<L: Lanes>(
+    l: L,
+    row: &Row,
+    scales: &Scales,
+    x: usize,
+    prediction: L::V,
+    group: usize,
+    scratch: &mut Scratch,
+) {
+    let (quads, _) = row.own.as_chunks::<4>();
     let mut extent = l.splat(0);
-    for own in row.own {
-        extent = l.or(extent, l.abs(l.sub(at(l, own, x), prediction)));
+    for own in quads {
+        // SAFETY: by contract, here and below.
+        let [a, b, c, d] = unsafe { [at(l, own[0], x), at(l, own[1], x), at(l, own[2], x), at(l, own[3], x)] };
+        let ab = l.or(l.abs(l.sub(a, prediction)), l.abs(l.sub(b, prediction)));
+        let cd = l.or(l.abs(l.sub(c, prediction)), l.abs(l.sub(d, prediction)));
+        extent = l.or(extent, l.or(ab, cd));
     }
     // The length of what exceeds 14 bits; the exponent of zero is far below.
     let shift = l.shr_zeros_by::<23>(l.float_bits(l.shr_zeros_by::<14>(extent)));
@@ -31,22 +46,26 @@ pub fn gather<L: Lanes>(l: L, row: &Row, scales: &Scales, x: usize, prediction: 
 
     let narrow = Narrow { l, shift, half, limit: l.splat(twice(1 << 14)), below: l.splat(twice(-1 << 14)) };
     let (base, share) = (l.sub(half, prediction), l.splat(twice(scales.share as i16)));
-    let (mut sum, mut nearest) = (l.splat(0), l.splat(0));
-    for (i, own) in row.own.chunks_exact(2).enumerate() {
+    let (mut sums, mut nearest) = ([l.splat(0); 2], l.splat(0));
+    for (i, own) in quads.iter().enumerate() {
+        // SAFETY: as above.
+        let [a, b, c, d] = unsafe { [at(l, own[0], x), at(l, own[1], x), at(l, own[2], x), at(l, own[3], x)] };
         // No detail exceeds 2^14, for the shift is theirs.
-        let pair = l.pair(narrow.detail(at(l, own[0], x), base), narrow.detail(at(l, own[1], x), base));
-        sum = l.dot_i16(sum, l.abs_i16(pair), share);
-        if i < 2 {
-            nearest = l.dot_i16(nearest, pair, l.splat(twice(1)));
+        let pairs = [
+            l.pair(narrow.detail(a, base), narrow.detail(b, base)),
+            l.pair(narrow.detail(c, base), narrow.detail(d, base)),
+        ];
+        if i == 0 {
+            nearest = l.dot_i16(l.dot_i16(nearest, pairs[0], l.splat(twice(1))), pairs[1], l.splat(twice(1)));
         }
-        scratch.pairs[i].write(l, group, pair);
-    }
-    for pair in &mut scratch.pairs[pairs..OWN / 2] {
-        pair.write(l, group, l.splat(0));
+        for k in 0..2 {
+            sums[k] = l.dot_i16(sums[k], l.abs_i16(pairs[k]), share);
+            scratch.pairs[2 * i + k].write(l, group, pairs[k]);
+        }
     }
 
     let bins = Bins { l, shift, offset: l.sub(l.shl_by::<3>(shift), l.splat(scales.bin + LOG8_BIAS)) };
-    let scale = bins.plus(l.shr_by::<8>(sum), scales.noise);
+    let scale = bins.plus(l.shr_by::<8>(l.add(sums[0], sums[1])), scales.noise);
     let log = l.sub(l.shr_zeros_by::<23>(l.float_bits(scale)), l.splat(127));
     scratch.prediction.write(l, group, prediction);
     scratch.shift.write(l, group, shift);
@@ -54,29 +73,41 @@ pub fn gather<L: Lanes>(l: L, row: &Row, scales: &Scales, x: usize, prediction: 
 
     let coder = Coder::new(l, log);
     let codes = &mut scratch.codes[0];
-    for i in 0..OWN / 4 {
-        // SAFETY: all of `own` were written above.
+    for i in 0..quads.len() {
+        // SAFETY: written above.
         let (a, b) = unsafe { (scratch.pairs[2 * i].read(l, group), scratch.pairs[2 * i + 1].read(l, group)) };
         codes[i].write(l, group, l.codes(coder.small(a), coder.small(b)));
+    }
+    if quads.len() < OWN / 4 {
+        let zero = l.splat(0);
+        scratch.pairs[OWN / 2 - 2].write(l, group, zero);
+        scratch.pairs[OWN / 2 - 1].write(l, group, zero);
+        codes[OWN / 4 - 1].write(l, group, l.codes(zero, zero));
     }
     let near = bins.log(bins.plus(l.abs(nearest), scales.near));
     let level = l.splat(scales.level & 0xffff | scales.resolution << 16);
     codes[7].write(l, group, l.codes(l.pair(bins.log(scale), near), level));
     let mut activity = [l.splat(0); 4];
     for i in 0..4 {
-        let k = l.min(l.max(l.load_i16(chunk(row.activity[i], x)), l.splat(0)), l.splat(16383));
+        // SAFETY: by contract.
+        let k = l.load_i16(unsafe { chunk(row.activity[i], x) });
+        let k = l.min(l.max(k, l.splat(0)), l.splat(16383));
         activity[i] = l.sub(log8(l, l.add(l.shl_by::<4>(k), l.splat(1))), l.splat(LOG8_BIAS + 32));
     }
     codes[8].write(l, group, l.codes(l.pair(activity[0], activity[1]), l.pair(activity[2], activity[3])));
     if let Some(references) = &row.references {
-        referred(l, references, scales, x, prediction, group, scratch, &narrow, &coder, &bins);
+        // SAFETY: by contract.
+        unsafe { referred(l, references, scales, x, prediction, group, scratch, &narrow, &coder, &bins) };
     }
 }
 
 /// Details and codes of the reference frames.
+///
+/// # Safety
+/// As [`gather`].
 #[expect(clippy::too_many_arguments, reason = "one more stage of the function above")]
 #[inline(always)]
-fn referred<L: Lanes>(
+unsafe fn referred<L: Lanes>(
     l: L,
     references: &References,
     scales: &Scales,
@@ -89,17 +120,20 @@ fn referred<L: Lanes>(
     bins: &Bins<L>,
 ) {
     let zero = l.splat(0);
-    let target = at(l, references.mean[0], x);
+    // SAFETY: by contract, here and below.
+    let target = unsafe { at(l, references.mean[0], x) };
     let base = l.sub(narrow.half, target);
     // Mean 0 to 12, difference 0 to 4.
     let mut details = [zero; 18];
     details[0] = narrow.detail(target, l.sub(narrow.half, prediction));
     for i in 1..13 {
-        details[i] = narrow.detail(at(l, references.mean[i], x), base);
+        // SAFETY: as above.
+        details[i] = narrow.detail(unsafe { at(l, references.mean[i], x) }, base);
     }
     if let Some(difference) = &references.difference {
         for i in 0..5 {
-            details[13 + i] = narrow.detail(at(l, difference[i], x), narrow.half);
+            // SAFETY: as above.
+            details[13 + i] = narrow.detail(unsafe { at(l, difference[i], x) }, narrow.half);
         }
     }
     let mut pairs = [zero; 9];
@@ -112,7 +146,8 @@ fn referred<L: Lanes>(
         around = l.dot_i16(around, l.abs_i16(pairs[i]), l.splat(twice(21)));
     }
     around = l.dot_i16(around, l.abs_i16(pairs[6]), l.splat(21));
-    let misfit = narrow.pair(narrow.detail(at(l, references.misfit, x), narrow.half), zero);
+    // SAFETY: as above.
+    let misfit = narrow.pair(narrow.detail(unsafe { at(l, references.misfit, x) }, narrow.half), zero);
     let (first, second) = (l.splat(1), l.splat(1 << 16));
     let of_target = bins.of(l.dot_i16(zero, l.abs_i16(pairs[0]), first), scales);
     let of_mean = l.pair(of_target, bins.of(l.shr_by::<8>(around), scales));
@@ -133,14 +168,21 @@ fn referred<L: Lanes>(
     }
 }
 
+/// # Safety
+/// Sixteen values begin at `x`.
 #[inline(always)]
-pub fn chunk<T>(slice: &[T], x: usize) -> &[T; LANES] {
-    slice[x..].first_chunk().expect("whole groups of targets")
+pub unsafe fn chunk<T>(slice: &[T], x: usize) -> &[T; LANES] {
+    debug_assert!(x + LANES <= slice.len());
+    // SAFETY: by contract.
+    unsafe { &*slice.as_ptr().add(x).cast() }
 }
 
+/// # Safety
+/// As [`chunk`].
 #[inline(always)]
-fn at<L: Lanes>(l: L, slice: &[i32], x: usize) -> L::V {
-    l.load(chunk(slice, x))
+unsafe fn at<L: Lanes>(l: L, slice: &[i32], x: usize) -> L::V {
+    // SAFETY: by contract.
+    l.load(unsafe { chunk(slice, x) })
 }
 
 /// The exponent of a binary32, and three bits of its mantissa, are eight logarithms more than this.

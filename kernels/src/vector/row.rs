@@ -75,14 +75,16 @@ impl Kernel for Predict<'_> {
     fn vector<L: Lanes>(self, l: L) {
         let Predict { predictor, row, sums, prediction, classes } = self;
         let (targets, scales, mut scratch) = (prediction.len(), Scales::new(row), Scratch::new());
-        let tail: [i32; LANES] = *chunk(prediction, targets - LANES);
+        // SAFETY: a row for vectors has at least so many.
+        let tail: [i32; LANES] = unsafe { *chunk(prediction, targets - LANES) };
         for x in (0..targets).step_by(LANES * GROUPS) {
             if x + LANES * GROUPS >= targets {
                 // The block before may have replaced what the last group is to start from.
                 prediction[targets - LANES..].copy_from_slice(&tail);
             }
             for (group, x) in groups(x, targets) {
-                gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch);
+                // SAFETY: the row was checked.
+                unsafe { gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch) };
             }
             let (packed, referred, count) = (&predictor.packed, row.references.is_some(), groups(x, targets).len());
             // SAFETY: all groups are gathered.
@@ -106,7 +108,8 @@ impl Kernel for Predict<'_> {
 fn take<L: Lanes>(l: L, sums: &[i32], x: usize, targets: usize, scratch: &mut Scratch) {
     for (group, x) in groups(x, targets) {
         for (plane, sums) in scratch.sums[..OUTPUTS].iter_mut().zip(sums.chunks_exact(targets)) {
-            plane.write(l, group, l.load(chunk(sums, x)));
+            let (sums, _) = sums[x..].as_chunks();
+            plane.write(l, group, l.load(&sums[0]));
         }
     }
 }
@@ -130,7 +133,8 @@ impl Kernel for Inputs<'_> {
         let flip = if L::SIGNED { 0x80 } else { 0 };
         for x in (0..targets).step_by(LANES) {
             let (group, x) = (0, x.min(targets - LANES));
-            gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch);
+            // SAFETY: the row was checked.
+            unsafe { gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch) };
             for quad in 0..predictor.inputs() / 4 {
                 // SAFETY: the group is gathered.
                 let codes = unsafe { scratch.codes[0][quad].get(group) };
