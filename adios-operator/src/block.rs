@@ -1,5 +1,6 @@
 //! An array into a block and back, on slices (`docs/format.md`, "A block of ADIOS2").
 
+use crate::order;
 use caesar_codec::threads::Share;
 use caesar_codec::{ByteOrder, Codec, Element, Error, Kind, Layout, Limits, Options, Result, inspect};
 
@@ -78,6 +79,19 @@ impl Array {
     /// Bytes that a block of it never exceeds.
     pub fn bound(&self) -> usize {
         bound(self.bytes())
+    }
+
+    /// Whether the values look as if the extents were a Fortran program's, fastest first. Only floats are asked, of complex
+    /// numbers the real parts. `bytes` are the array's.
+    pub fn is_reversed(&self, bytes: &[u8]) -> bool {
+        let (kind, size, parts) = TYPES[self.number];
+        let count = bytes.len() / (size * parts);
+        let part = |i: usize| &bytes[i * size * parts..][..size];
+        match (kind, size) {
+            (Kind::Float, 4) => order::is_reversed(&self.shape, count, |i| f32::from_ne_bytes(part(i).try_into().expect("4 bytes")).into()),
+            (Kind::Float, _) => order::is_reversed(&self.shape, count, |i| f64::from_ne_bytes(part(i).try_into().expect("8 bytes"))),
+            _ => false,
+        }
     }
 
     /// Of the stream: all real parts come before all imaginary parts, as two items of one array.

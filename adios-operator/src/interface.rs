@@ -71,7 +71,7 @@ pub fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> c_int {
 ///
 /// # Safety
 /// Unless it is null, `length` elements lie at `start`, unchanged as long as the slice lives.
-unsafe fn view<'a, T>(start: *const T, length: usize, name: &str) -> Result<&'a [T], Failure> {
+pub unsafe fn view<'a, T>(start: *const T, length: usize, name: &str) -> Result<&'a [T], Failure> {
     match length {
         0 => Ok(&[]),
         _ if start.is_null() => invalid(&format!("{name} is NULL")),
@@ -115,7 +115,7 @@ pub unsafe fn hand_over(from: &[u8], to: *mut u8, capacity: usize) -> Result<(),
 
 /// # Safety
 /// `shape` has `rank` extents.
-unsafe fn array(kind: c_int, rank: usize, shape: *const usize) -> Result<Array, Failure> {
+pub unsafe fn array(kind: c_int, rank: usize, shape: *const usize) -> Result<Array, Failure> {
     if rank > block::MAX_RANK {
         return invalid(&format!("rank {rank} is above {}", block::MAX_RANK));
     }

@@ -7,4 +7,5 @@
 pub mod block;
 mod interface;
 mod operator;
+mod order;
 pub mod parameters;

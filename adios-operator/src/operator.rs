@@ -1,8 +1,9 @@
 //! What ADIOS2 looks up in the library, and what `shim.cpp` needs beside `caesar.h`.
 
-use crate::interface::{guarded, hand_over, text};
+use crate::interface::{array, guarded, hand_over, text, view};
 use crate::parameters;
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
+use std::slice;
 use std::sync::Once;
 
 unsafe extern "C" {
@@ -59,5 +60,23 @@ pub unsafe extern "C" fn caesar_adios2_options(lines: *const c_char, out: *mut c
         }
         // SAFETY: the contract above.
         unsafe { hand_over(format!("{options}\0").as_bytes(), out.cast(), capacity) }
+    })
+}
+
+/// Turns the extents of a block round where its values lie in Fortran's order.
+///
+/// # Safety
+/// `shape` has `rank` extents, which nobody else uses during the call, `data` the array's bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn caesar_adios2_order(kind: c_int, rank: usize, shape: *mut usize, data: *const c_void) -> c_int {
+    guarded(|| {
+        // SAFETY: the contract above.
+        unsafe {
+            let array = array(kind, rank, shape)?;
+            if array.is_reversed(view(data.cast(), array.bytes(), "data")?) {
+                slice::from_raw_parts_mut(shape, rank).reverse();
+            }
+        }
+        Ok(())
     })
 }

@@ -15,6 +15,7 @@ using adios2::Params;
 using adios2::plugin::PluginOperatorInterface;
 
 extern "C" int caesar_adios2_options(const char *lines, char *options, size_t capacity);
+extern "C" int caesar_adios2_order(int type, size_t rank, size_t *shape, const void *data);
 
 namespace
 {
@@ -66,8 +67,10 @@ public:
     size_t Operate(const char *dataIn, const Dims &, const Dims &blockCount, const DataType type,
                    char *bufferOut) override
     {
-        const Dims flat = {adios2::GetTotalSize(blockCount)};
-        const Dims &shape = blockCount.size() <= CAESAR_MAX_RANK ? blockCount : flat;
+        Dims shape = blockCount;
+        if (shape.size() > CAESAR_MAX_RANK)
+            shape = {adios2::GetTotalSize(blockCount)};
+        caesar_adios2_order(Number(type), shape.size(), shape.data(), dataIn);
         const size_t capacity = caesar_bound(Number(type), shape.size(), shape.data());
         for (const char *options : {m_Options.c_str(), "lossless"})
         {

@@ -97,6 +97,15 @@ def test_local_and_empty_blocks(tmp_path, engine):
         assert read(tmp_path / "a.bp", "empty", n).shape == (0, 8)
 
 
+def test_fortran_order_is_found_out(tmp_path):
+    """Fortran programs give extents fastest first; the block is as small as that of a C program."""
+    field = smooth((20, 45, 100))
+    write_one(tmp_path / "c.bp", field, {"abs": "1e-2"})
+    write_one(tmp_path / "fortran.bp", field.reshape(100, 45, 20), {"abs": "1e-2"})
+    assert stored(tmp_path / "fortran.bp") == stored(tmp_path / "c.bp")
+    assert error(field.reshape(100, 45, 20), read(tmp_path / "fortran.bp")) <= 1e-2
+
+
 # BP5 itself refuses a second Put of a single value that has an operator.
 @pytest.mark.parametrize("engine,steps", [("BP5", 1), ("BP4", 3)])
 def test_single_values(tmp_path, engine, steps):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from conftest import PLUGIN, ROOT, error, python, read, run, smooth, write_one
 
 LIBRARY = PLUGIN / "libcaesar_operator.so"
-FUNCTIONS = {"bound", "check", "compress", "decompress", "layout", "message", "strerror", "adios2_options"}
+FUNCTIONS = {"bound", "check", "compress", "decompress", "layout", "message", "strerror", "adios2_options", "adios2_order"}
 
 
 def test_the_operator_stands_alone():
