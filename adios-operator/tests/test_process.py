@@ -1,11 +1,13 @@
 """The operator as a guest in somebody's simulation: what it links and exports, streams between processes, forks, threads."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from conftest import PLUGIN, ROOT, error, python, read, run, smooth, write_one
 
 LIBRARY = PLUGIN / "libcaesar_operator.so"
@@ -95,9 +97,19 @@ def test_writers_side_by_side(tmp_path):
         assert error(field, read(tmp_path / f"{n}.bp")) <= 1e-3
 
 
+HERE = ROOT / "adios-operator"
+LINK = [f"-L{PLUGIN}", "-lcaesar_operator", f"-Wl,-rpath,{PLUGIN}"]
+
+
 def test_c_programs_call_it_too(tmp_path):
-    here = ROOT / "adios-operator"
-    options = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", here / "include"]
-    run("cc", *options, here / "tests/interface.c", "-o", tmp_path / "interface", f"-L{PLUGIN}", "-lcaesar_operator", f"-Wl,-rpath,{PLUGIN}", "-lm")
+    options = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", HERE / "include"]
+    run("cc", *options, HERE / "tests/interface.c", "-o", tmp_path / "interface", *LINK, "-lm")
     done = run(tmp_path / "interface")
     assert done.stdout == "all is well\n" and done.stderr == ""
+
+
+@pytest.mark.skipif(shutil.which("gfortran") is None, reason="gfortran is not installed")
+def test_fortran_programs_call_it_too(tmp_path):
+    options = ["-std=f2018", "-Wall", "-Werror", "-J", tmp_path]
+    run("gfortran", *options, HERE / "include/caesar.f90", HERE / "tests/interface.f90", "-o", tmp_path / "interface", *LINK)
+    assert run(tmp_path / "interface").stdout == "all is well\n"

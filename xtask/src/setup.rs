@@ -12,6 +12,7 @@ pub const COMPILER: &[Tool] = &[("cc", "gcc"), ("c++", "g++"), ("make", "make")]
 pub const STOCK_TOOLS: &[Tool] = &[("h5repack", "hdf5-tools"), ("nccopy", "netcdf-bin"), ("ncdump", "netcdf-bin")];
 pub const INSPECTION: &[Tool] = &[("nm", "binutils"), ("ldd", "libc-bin")];
 pub const CMAKE: &[Tool] = &[("cmake", "cmake")];
+pub const FORTRAN: &[Tool] = &[("gfortran", "gfortran")];
 
 fn is_here(command: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Every test there is, on whatever this machine lacks being fetched first.
 
-use crate::setup::{self, CMAKE, INSPECTION, STOCK_TOOLS};
+use crate::setup::{self, CMAKE, FORTRAN, INSPECTION, STOCK_TOOLS};
 use crate::{build, step};
 use anyhow::Result;
 use xshell::{Shell, cmd};
@@ -8,9 +8,9 @@ use xshell::{Shell, cmd};
 const FUZZ_SECONDS: &str = "60";
 
 pub fn run(sh: &Shell) -> Result<()> {
-    setup::tools(sh, STOCK_TOOLS)?;
-    setup::tools(sh, INSPECTION)?;
-    setup::tools(sh, CMAKE)?;
+    for tools in [STOCK_TOOLS, INSPECTION, CMAKE, FORTRAN] {
+        setup::tools(sh, tools)?;
+    }
     build::all(sh)?;
     let models = setup::python(sh, "models", &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.31.1", "pytest==9.2.0"])?;
     let hdf5_1 = setup::python(sh, "hdf5-1.14", &["h5py==3.14.0", "numpy==2.4.6", "pytest==9.2.0"])?;
