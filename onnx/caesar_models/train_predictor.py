@@ -22,7 +22,7 @@ from .networks import round_through
 from .predictor_samples import Folder
 
 FIELDS, ROWS = 24, 170
-PEAK, LEAST = 3e-3, 2e-5
+PEAK, LEAST = 8e-3, 2e-5
 # Bits a point below which a field counts no more: dead regions cost nothing anyway.
 FLOOR = 0.02
 
