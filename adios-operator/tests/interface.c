@@ -69,6 +69,34 @@ static void complex_numbers_and_integers(void)
     CHECK(memcmp(counts, same, sizeof same) == 0);
 }
 
+/* Every byte of a block changed, every length: always noticed. Buffers are as large as they must be, for a memory checker's sake. */
+static void damage(void)
+{
+    enum { POINTS = 9 * 10 * 11 };
+    const size_t shape[3] = {9, 10, 11}, bound = caesar_bound(CAESAR_FLOAT32, 3, shape);
+    float values[POINTS], *copy = malloc(sizeof values);
+    unsigned char *whole = malloc(bound);
+    size_t size;
+    for (size_t i = 0; i < POINTS; i++)
+        values[i] = (float)field(i);
+    values[17] = NAN;
+    CHECK(caesar_compress("abs=1e-3", CAESAR_FLOAT32, 3, shape, values, whole, bound, &size) == CAESAR_OK);
+    for (size_t place = 0; place < size; place++)
+    {
+        unsigned char *block = malloc(size), *start = malloc(place + 1);
+        memcpy(block, whole, size);
+        memcpy(start, whole, place);
+        block[place] ^= (unsigned char)(1 + place % 255);
+        CHECK(caesar_decompress(block, size, copy, sizeof values) != CAESAR_OK);
+        CHECK(caesar_decompress(start, place, copy, sizeof values) != CAESAR_OK);
+        free(block);
+        free(start);
+    }
+    CHECK(caesar_decompress(whole, size, copy, sizeof values) == CAESAR_OK && isnan(copy[17]));
+    free(whole);
+    free(copy);
+}
+
 static void edges(void)
 {
     const size_t none[2] = {5, 0}, huge[3] = {SIZE_MAX / 2, SIZE_MAX / 2, 9};
@@ -100,6 +128,7 @@ int main(void)
     CHECK(strcmp(caesar_message(), "") == 0);
     floats();
     complex_numbers_and_integers();
+    damage();
     edges();
     puts("all is well");
     return 0;
