@@ -18,7 +18,8 @@ fn main() {
     let ghz = clock();
     println!("clock {ghz:.2} GHz");
     println!("instructions  network  references   ns a target   inputs  dense  rest   products a cycle   MB/s of float32");
-    for isa in Isa::available() {
+    let named = std::env::args().nth(1);
+    for isa in Isa::available().into_iter().filter(|isa| named.as_ref().is_none_or(|n| *n == isa.to_string())) {
         for (references, own) in [(0, 24), (0, 28), (1, 24), (2, 24), (2, 28)] {
             measure(isa, references, own, ghz);
         }
@@ -35,25 +36,27 @@ fn measure(isa: Isa, references: usize, own: usize, ghz: f64) {
     let (mut prediction, mut classes) = (vec![0; TARGETS], vec![0; TARGETS]);
     let (mut inputs, sums) = (vec![0; predictor.inputs() * TARGETS], vec![100; OUTPUTS * TARGETS]);
 
+    let own: Vec<Vec<&[i32]>> = (0..ROWS).map(|r| (0..own).map(|i| around(i, r)).collect()).collect();
+    let row = |r: usize| Row {
+        own: &own[r],
+        references: (references > 0).then(|| References {
+            mean: std::array::from_fn(|i| reference(i, r)),
+            misfit: reference(3, r),
+            difference: (references > 1).then(|| std::array::from_fn(|i| reference(i + 3, r))),
+        }),
+        activity: [0, 1, 2, 3].map(|i| &activity[(r + i) * PITCH..][..TARGETS]),
+        width: 256,
+        level: 0,
+    };
+    let rows: Vec<Row> = (0..ROWS).map(row).collect();
+
     let mut time = |run: &mut Run| {
         let mut least = f64::INFINITY;
-        for _ in 0..60 {
+        for _ in 0..100 {
             let start = Instant::now();
-            for r in 0..ROWS {
-                let own: Vec<&[i32]> = (0..own).map(|i| around(i, r)).collect();
-                let row = Row {
-                    own: &own,
-                    references: (references > 0).then(|| References {
-                        mean: std::array::from_fn(|i| reference(i, r)),
-                        misfit: reference(3, r),
-                        difference: (references > 1).then(|| std::array::from_fn(|i| reference(i + 3, r))),
-                    }),
-                    activity: [(); 4].map(|_| &activity[r * PITCH..][..TARGETS]),
-                    width: 256,
-                    level: 0,
-                };
-                prediction.copy_from_slice(own[0]);
-                run(black_box(&row), &mut prediction, &mut classes);
+            for row in &rows {
+                prediction.copy_from_slice(row.own[0]);
+                run(black_box(row), &mut prediction, &mut classes);
             }
             least = least.min(start.elapsed().as_secs_f64());
         }
@@ -67,7 +70,7 @@ fn measure(isa: Isa, references: usize, own: usize, ghz: f64) {
     println!(
         "{:13} {:8} {references:10} {whole:13.1} {input:8.1} {dense:6.1} {:5.1} {:18.1} {:18.0}",
         isa.to_string(),
-        if own == 28 { "below" } else { "others" },
+        if own[0].len() == 28 { "below" } else { "others" },
         but_dense - input,
         products / dense / ghz,
         4000.0 / whole,

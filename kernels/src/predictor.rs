@@ -111,9 +111,8 @@ impl Predictor {
         self.layers[0].weights.len() / self.layers[0].outputs()
     }
 
-    fn check(&self, row: &Row, targets: usize) {
-        row.check(targets);
-        assert_eq!(row.references.is_some(), self.inputs() == INPUTS[1], "a row of the network's kind");
+    pub(crate) fn is_referred(&self) -> bool {
+        self.inputs() == INPUTS[1]
     }
 
     /// Predicts a row. `prediction` holds the linear prediction of each target, in lattice units, and is corrected;
@@ -122,8 +121,6 @@ impl Predictor {
     /// # Panics
     /// When slices differ in length, or there are references for a network alone or none for one that wants them.
     pub fn predict_row(&self, isa: Isa, row: &Row, prediction: &mut [i32], classes: &mut [u8]) {
-        self.check(row, prediction.len());
-        assert_eq!(prediction.len(), classes.len());
         vector::predict_row(isa, self, row, prediction, classes);
     }
 
@@ -133,8 +130,6 @@ impl Predictor {
     /// # Panics
     /// As [`Self::predict_row`].
     pub fn inputs_row(&self, isa: Isa, row: &Row, prediction: &[i32], inputs: &mut [u8]) {
-        self.check(row, prediction.len());
-        assert_eq!(inputs.len(), self.inputs() * prediction.len());
         vector::inputs_row(isa, self, row, prediction, inputs);
     }
 
@@ -143,9 +138,6 @@ impl Predictor {
     /// # Panics
     /// As [`Self::predict_row`].
     pub fn finish_row(&self, isa: Isa, row: &Row, sums: &[i32], prediction: &mut [i32], classes: &mut [u8]) {
-        self.check(row, prediction.len());
-        assert_eq!(prediction.len(), classes.len());
-        assert_eq!(sums.len(), OUTPUTS * prediction.len());
         vector::finish_row(isa, self, row, sums, prediction, classes);
     }
 }

@@ -1,9 +1,8 @@
 //! Dense layers and filters: four outputs of up to four vectors of targets at a time.
 
 use super::lanes::Lanes;
-use super::packed::{Layer, PAIRS, Packed, Reduction, TILE};
+use super::packed::{Layer, Packed, Reduction, TILE};
 use super::scratch::{Plane, Scratch};
-use crate::row::OWN;
 
 /// What a tile multiplies.
 trait Dot {
@@ -48,15 +47,14 @@ pub unsafe fn network<L: Lanes>(l: L, packed: &Packed, groups: usize, scratch: &
     }
 }
 
-/// The filters.
+/// The filters over the first `details`.
 ///
 /// # Safety
 /// `groups` groups are gathered.
 #[inline(always)]
-pub unsafe fn filter<L: Lanes>(l: L, packed: &Packed, referred: bool, groups: usize, scratch: &mut Scratch) {
-    let pairs = if referred { PAIRS } else { OWN / 2 };
+pub unsafe fn filter<L: Lanes>(l: L, packed: &Packed, details: usize, groups: usize, scratch: &mut Scratch) {
     for (t, taps) in packed.filters.iter().enumerate() {
-        let (taps, to) = (&taps[..pairs], &mut scratch.filtered[TILE * t..]);
+        let (taps, to) = (&taps[..details / 2], &mut scratch.filtered[TILE * t..]);
         // SAFETY: by contract.
         unsafe {
             match (L::WIDE, groups) {

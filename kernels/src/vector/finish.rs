@@ -1,6 +1,6 @@
 //! From sums and filtered details to predictions and classes.
 
-use super::lanes::{LANES, Lanes};
+use super::lanes::{LANES, Lanes, clamp_i16};
 use super::scratch::Scratch;
 use crate::predictor::FILTERS;
 use crate::scales::Scales;
@@ -27,10 +27,10 @@ pub unsafe fn finish<L: Lanes>(
     for j in (0..FILTERS).step_by(2) {
         // SAFETY: as above.
         let [a, b] = unsafe { [sums[j].read(l, group), sums[j + 1].read(l, group)] };
-        let gates = l.pair(clamp(l, a, 8191), clamp(l, b, 8191));
+        let gates = clamp_i16(l, l.pair(a, b), 8191);
         // SAFETY: as above.
         let [a, b] = unsafe { [filtered[j].read(l, group), filtered[j + 1].read(l, group)] };
-        let filtered = l.pair(clamp(l, l.shr_by::<12>(a), 16384), clamp(l, l.shr_by::<12>(b), 16384));
+        let filtered = clamp_i16(l, l.pair(l.shr_by::<12>(a), l.shr_by::<12>(b)), 16384);
         correction = l.dot_i16(correction, gates, filtered);
     }
     let prediction = l.add(prediction, l.shl(l.shr_by::<11>(correction), shift));

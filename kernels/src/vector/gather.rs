@@ -1,55 +1,67 @@
 //! From surroundings to details and codes.
 
-use super::lanes::{LANES, Lanes};
+use super::lanes::{LANES, Lanes, clamp_i16, twice};
 use super::scratch::Scratch;
 use crate::row::{OWN, References, Row};
 use crate::scales::Scales;
 
-/// A small positive number in both halves of a pair.
-#[inline(always)]
-fn both<L: Lanes>(l: L, x: L::V) -> L::V {
-    l.or(x, l.shl_by::<16>(x))
-}
-
-/// A number in both halves of a pair.
-const fn twice(x: i16) -> i32 {
-    (x as u16 as i32) << 16 | x as u16 as i32
-}
-
-/// Details and codes of the targets from `x` on.
+/// Details and codes of the sixteen targets from `x` on.
 ///
 /// # Safety
-/// The row was checked, and sixteen targets begin at `x`.
+/// The row was checked, and so many targets begin at `x`.
 #[inline(always)]
 pub unsafe fn gather<L: Lanes>(
     l: L,
     row: &Row,
     scales: &Scales,
+    prediction: &[i32],
     x: usize,
-    prediction: L::V,
     group: usize,
     scratch: &mut Scratch,
 ) {
-    let (quads, _) = row.own.as_chunks::<4>();
-    let mut extent = l.splat(0);
-    for own in quads {
-        // SAFETY: by contract, here and below.
-        let [a, b, c, d] = unsafe { [at(l, own[0], x), at(l, own[1], x), at(l, own[2], x), at(l, own[3], x)] };
+    // SAFETY: by contract; each stage reads what those before it wrote.
+    unsafe {
+        shift(l, row.own, prediction, x, group, scratch);
+        own_details(l, row.own, scales, x, group, scratch);
+        if let Some(references) = &row.references {
+            referred_details(l, references, scales, x, group, scratch);
+        }
+        codes(l, row, scales, x, group, scratch);
+    }
+}
+
+/// The shift that brings the differences from a prediction into 14 bits.
+///
+/// # Safety
+/// As [`gather`].
+#[inline(always)]
+unsafe fn shift<L: Lanes>(l: L, own: &[&[i32]], prediction: &[i32], x: usize, group: usize, scratch: &mut Scratch) {
+    // SAFETY: by contract.
+    let (prediction, mut extent) = (unsafe { at(l, prediction, x) }, l.splat(0));
+    for four in own.as_chunks::<4>().0 {
+        // SAFETY: by contract.
+        let [a, b, c, d] = unsafe { [at(l, four[0], x), at(l, four[1], x), at(l, four[2], x), at(l, four[3], x)] };
         let ab = l.or(l.abs(l.sub(a, prediction)), l.abs(l.sub(b, prediction)));
         let cd = l.or(l.abs(l.sub(c, prediction)), l.abs(l.sub(d, prediction)));
         extent = l.or(extent, l.or(ab, cd));
     }
     // The length of what exceeds 14 bits; the exponent of zero is far below.
-    let shift = l.shr_zeros_by::<23>(l.float_bits(l.shr_zeros_by::<14>(extent)));
-    let shift = l.max(l.sub(shift, l.splat(126)), l.splat(0));
-    let half = l.shr_by::<1>(l.shl(l.splat(1), shift));
+    let length = l.sub(l.shr_zeros_by::<23>(l.float_bits(l.shr_zeros_by::<14>(extent))), l.splat(126));
+    scratch.prediction.write(l, group, prediction);
+    scratch.shift.write(l, group, l.max(length, l.splat(0)));
+}
 
-    let narrow = Narrow { l, shift, half, limit: l.splat(twice(1 << 14)), below: l.splat(twice(-1 << 14)) };
-    let (base, share) = (l.sub(half, prediction), l.splat(twice(scales.share as i16)));
+/// # Safety
+/// As [`gather`].
+#[inline(always)]
+unsafe fn own_details<L: Lanes>(l: L, own: &[&[i32]], scales: &Scales, x: usize, group: usize, scratch: &mut Scratch) {
+    // SAFETY: by contract.
+    let (prediction, narrow) = unsafe { (scratch.prediction.read(l, group), Narrow::new(l, group, scratch)) };
+    let (base, share) = (l.sub(narrow.half, prediction), l.splat(twice(scales.share as i16)));
     let (mut sums, mut nearest) = ([l.splat(0); 2], l.splat(0));
-    for (i, own) in quads.iter().enumerate() {
-        // SAFETY: as above.
-        let [a, b, c, d] = unsafe { [at(l, own[0], x), at(l, own[1], x), at(l, own[2], x), at(l, own[3], x)] };
+    for (i, four) in own.as_chunks::<4>().0.iter().enumerate() {
+        // SAFETY: by contract.
+        let [a, b, c, d] = unsafe { [at(l, four[0], x), at(l, four[1], x), at(l, four[2], x), at(l, four[3], x)] };
         // No detail exceeds 2^14, for the shift is theirs.
         let pairs = [
             l.pair(narrow.detail(a, base), narrow.detail(b, base)),
@@ -63,109 +75,113 @@ pub unsafe fn gather<L: Lanes>(
             scratch.pairs[2 * i + k].write(l, group, pairs[k]);
         }
     }
+    if own.len() < OWN {
+        scratch.pairs[OWN / 2 - 2].write(l, group, l.splat(0));
+        scratch.pairs[OWN / 2 - 1].write(l, group, l.splat(0));
+    }
+    scratch.scale.write(l, group, narrow.plus(l.shr_by::<8>(l.add(sums[0], sums[1])), scales.noise));
+    scratch.near.write(l, group, narrow.plus(l.abs(nearest), scales.near));
+}
 
-    let bins = Bins { l, shift, offset: l.sub(l.shl_by::<3>(shift), l.splat(scales.bin + LOG8_BIAS)) };
-    let scale = bins.plus(l.shr_by::<8>(l.add(sums[0], sums[1])), scales.noise);
+/// # Safety
+/// As [`gather`].
+#[inline(always)]
+unsafe fn referred_details<L: Lanes>(
+    l: L,
+    references: &References,
+    scales: &Scales,
+    x: usize,
+    group: usize,
+    scratch: &mut Scratch,
+) {
+    let References { mean, misfit, difference } = references;
+    // SAFETY: by contract, here and below.
+    let (prediction, narrow) = unsafe { (scratch.prediction.read(l, group), Narrow::new(l, group, scratch)) };
+    let (zero, first, second) = (l.splat(0), l.splat(1), l.splat(1 << 16));
+    // SAFETY: as above.
+    let (target, misfit) = unsafe { (at(l, mean[0], x), at(l, misfit, x)) };
+    let (own, base) = (l.sub(narrow.half, prediction), l.sub(narrow.half, target));
+    let mut of_mean = [zero; 2];
+    let mut last = zero;
+    for i in 0..6 {
+        // SAFETY: as above.
+        let (a, b) = unsafe { (at(l, mean[2 * i], x), at(l, mean[2 * i + 1], x)) };
+        let pair = narrow.pair(narrow.detail(a, if i == 0 { own } else { base }), narrow.detail(b, base));
+        let size = l.abs_i16(pair);
+        if i == 0 {
+            last = l.dot_i16(zero, size, first);
+        }
+        of_mean[i % 2] = l.dot_i16(of_mean[i % 2], size, l.splat(if i == 0 { 21 << 16 } else { twice(21) }));
+        scratch.pairs[OWN / 2 + i].write(l, group, pair);
+    }
+    let mut differences = [zero; 5];
+    if let Some(difference) = difference {
+        for i in 0..5 {
+            // SAFETY: as above.
+            differences[i] = narrow.detail(unsafe { at(l, difference[i], x) }, narrow.half);
+        }
+    }
+    // SAFETY: as above.
+    let pair = narrow.pair(narrow.detail(unsafe { at(l, mean[12], x) }, base), differences[0]);
+    scratch.pairs[OWN / 2 + 6].write(l, group, pair);
+    scratch.pairs[OWN / 2 + 7].write(l, group, narrow.pair(differences[1], differences[2]));
+    scratch.pairs[OWN / 2 + 8].write(l, group, narrow.pair(differences[3], differences[4]));
+
+    let size = l.abs_i16(pair);
+    let around = l.add(l.dot_i16(of_mean[0], size, l.splat(21)), of_mean[1]);
+    let misfit = l.abs_i16(narrow.pair(narrow.detail(misfit, narrow.half), zero));
+    let bins = Bins::new(l, narrow.shift, scales);
+    let log = |size: L::V| bins.log(narrow.plus(size, scales.single));
+    let of_difference = if difference.is_some() { log(l.dot_i16(zero, size, second)) } else { zero };
+    scratch.sizes[0].write(l, group, l.pair(log(last), log(l.shr_by::<8>(around))));
+    scratch.sizes[1].write(l, group, l.pair(log(l.dot_i16(zero, misfit, first)), l.splat(scales.references)));
+    scratch.sizes[2].write(l, group, l.pair(of_difference, zero));
+}
+
+/// # Safety
+/// As [`gather`].
+#[inline(always)]
+unsafe fn codes<L: Lanes>(l: L, row: &Row, scales: &Scales, x: usize, group: usize, scratch: &mut Scratch) {
+    let Scratch { pairs, codes: [codes, _], sizes, .. } = scratch;
+    // SAFETY: by contract, here and below.
+    let [shift, scale, near] = unsafe { [&scratch.shift, &scratch.scale, &scratch.near].map(|p| p.read(l, group)) };
     let log = l.sub(l.shr_zeros_by::<23>(l.float_bits(scale)), l.splat(127));
-    scratch.prediction.write(l, group, prediction);
-    scratch.shift.write(l, group, shift);
     scratch.log.write(l, group, log);
-
     let coder = Coder::new(l, log);
-    let codes = &mut scratch.codes[0];
-    for i in 0..quads.len() {
-        // SAFETY: written above.
-        let (a, b) = unsafe { (scratch.pairs[2 * i].read(l, group), scratch.pairs[2 * i + 1].read(l, group)) };
+    for i in 0..row.own.len() / 4 {
+        // SAFETY: as above.
+        let (a, b) = unsafe { (pairs[2 * i].read(l, group), pairs[2 * i + 1].read(l, group)) };
         codes[i].write(l, group, l.codes(coder.small(a), coder.small(b)));
     }
-    if quads.len() < OWN / 4 {
-        let zero = l.splat(0);
-        scratch.pairs[OWN / 2 - 2].write(l, group, zero);
-        scratch.pairs[OWN / 2 - 1].write(l, group, zero);
-        codes[OWN / 4 - 1].write(l, group, l.codes(zero, zero));
+    if row.own.len() < OWN {
+        codes[OWN / 4 - 1].write(l, group, l.codes(l.splat(0), l.splat(0)));
     }
-    let near = bins.log(bins.plus(l.abs(nearest), scales.near));
+    let bins = Bins::new(l, shift, scales);
     let level = l.splat(scales.level & 0xffff | scales.resolution << 16);
-    codes[7].write(l, group, l.codes(l.pair(bins.log(scale), near), level));
+    codes[7].write(l, group, l.codes(l.pair(bins.log(scale), bins.log(near)), level));
     let mut activity = [l.splat(0); 4];
     for i in 0..4 {
-        // SAFETY: by contract.
+        // SAFETY: as above.
         let k = l.load_i16(unsafe { chunk(row.activity[i], x) });
         let k = l.min(l.max(k, l.splat(0)), l.splat(16383));
         activity[i] = l.sub(log8(l, l.add(l.shl_by::<4>(k), l.splat(1))), l.splat(LOG8_BIAS + 32));
     }
     codes[8].write(l, group, l.codes(l.pair(activity[0], activity[1]), l.pair(activity[2], activity[3])));
-    if let Some(references) = &row.references {
-        // SAFETY: by contract.
-        unsafe { referred(l, references, scales, x, prediction, group, scratch, &narrow, &coder, &bins) };
+    if row.references.is_none() {
+        return;
     }
-}
-
-/// Details and codes of the reference frames.
-///
-/// # Safety
-/// As [`gather`].
-#[expect(clippy::too_many_arguments, reason = "one more stage of the function above")]
-#[inline(always)]
-unsafe fn referred<L: Lanes>(
-    l: L,
-    references: &References,
-    scales: &Scales,
-    x: usize,
-    prediction: L::V,
-    group: usize,
-    scratch: &mut Scratch,
-    narrow: &Narrow<L>,
-    coder: &Coder<L>,
-    bins: &Bins<L>,
-) {
-    let zero = l.splat(0);
-    // SAFETY: by contract, here and below.
-    let target = unsafe { at(l, references.mean[0], x) };
-    let base = l.sub(narrow.half, target);
-    // Mean 0 to 12, difference 0 to 4.
-    let mut details = [zero; 18];
-    details[0] = narrow.detail(target, l.sub(narrow.half, prediction));
-    for i in 1..13 {
-        // SAFETY: as above.
-        details[i] = narrow.detail(unsafe { at(l, references.mean[i], x) }, base);
-    }
-    if let Some(difference) = &references.difference {
-        for i in 0..5 {
-            // SAFETY: as above.
-            details[13 + i] = narrow.detail(unsafe { at(l, difference[i], x) }, narrow.half);
-        }
-    }
-    let mut pairs = [zero; 9];
-    for i in 0..9 {
-        pairs[i] = narrow.pair(details[2 * i], details[2 * i + 1]);
-    }
-
-    let mut around = l.dot_i16(zero, l.abs_i16(pairs[0]), l.splat(21 << 16));
-    for i in 1..6 {
-        around = l.dot_i16(around, l.abs_i16(pairs[i]), l.splat(twice(21)));
-    }
-    around = l.dot_i16(around, l.abs_i16(pairs[6]), l.splat(21));
-    // SAFETY: as above.
-    let misfit = narrow.pair(narrow.detail(unsafe { at(l, references.misfit, x) }, narrow.half), zero);
-    let (first, second) = (l.splat(1), l.splat(1 << 16));
-    let of_target = bins.of(l.dot_i16(zero, l.abs_i16(pairs[0]), first), scales);
-    let of_mean = l.pair(of_target, bins.of(l.shr_by::<8>(around), scales));
-    let of_misfit = l.pair(bins.of(l.dot_i16(zero, l.abs_i16(misfit), first), scales), l.splat(scales.references));
-    let of_difference = match references.difference {
-        Some(_) => bins.of(l.dot_i16(zero, l.abs_i16(pairs[6]), second), scales),
-        None => zero,
-    };
-
-    let codes = &mut scratch.codes[0];
     for i in 0..4 {
-        codes[9 + i].write(l, group, l.codes(coder.any(pairs[2 * i]), coder.any(pairs[2 * i + 1])));
+        let of = OWN / 2 + 2 * i;
+        // SAFETY: as above.
+        let (a, b) = unsafe { (pairs[of].read(l, group), pairs[of + 1].read(l, group)) };
+        codes[9 + i].write(l, group, l.codes(coder.any(a), coder.any(b)));
     }
-    codes[13].write(l, group, l.codes(coder.any(pairs[8]), of_mean));
-    codes[14].write(l, group, l.codes(of_misfit, l.pair(of_difference, zero)));
-    for i in 0..9 {
-        scratch.pairs[OWN / 2 + i].write(l, group, pairs[i]);
-    }
+    // SAFETY: as above.
+    let (pair, [a, b, c]) = unsafe {
+        (pairs[OWN / 2 + 8].read(l, group), [sizes[0].read(l, group), sizes[1].read(l, group), sizes[2].read(l, group)])
+    };
+    codes[13].write(l, group, l.codes(coder.any(pair), a));
+    codes[14].write(l, group, l.codes(b, c));
 }
 
 /// # Safety
@@ -197,27 +213,18 @@ fn log8<L: Lanes>(l: L, x: L::V) -> L::V {
 /// Logarithms in bins of what is in units of a shift.
 struct Bins<L: Lanes> {
     l: L,
-    shift: L::V,
     offset: L::V,
 }
 
 impl<L: Lanes> Bins<L> {
     #[inline(always)]
+    fn new(l: L, shift: L::V, scales: &Scales) -> Self {
+        Bins { l, offset: l.sub(l.shl_by::<3>(shift), l.splat(scales.bin + LOG8_BIAS)) }
+    }
+
+    #[inline(always)]
     fn log(&self, x: L::V) -> L::V {
         self.l.add(log8(self.l, x), self.offset)
-    }
-
-    /// With what is negligible, and one.
-    #[inline(always)]
-    fn plus(&self, x: L::V, part: i32) -> L::V {
-        let l = self.l;
-        l.add(x, l.add(l.shr(l.splat(part), self.shift), l.splat(1)))
-    }
-
-    /// Of a size.
-    #[inline(always)]
-    fn of(&self, size: L::V, scales: &Scales) -> L::V {
-        self.log(self.plus(size, scales.single))
     }
 }
 
@@ -226,11 +233,18 @@ struct Narrow<L: Lanes> {
     l: L,
     shift: L::V,
     half: L::V,
-    limit: L::V,
-    below: L::V,
 }
 
 impl<L: Lanes> Narrow<L> {
+    /// # Safety
+    /// The group's shift is written.
+    #[inline(always)]
+    unsafe fn new(l: L, group: usize, scratch: &Scratch) -> Self {
+        // SAFETY: by contract.
+        let shift = unsafe { scratch.shift.read(l, group) };
+        Narrow { l, shift, half: l.shr_by::<1>(l.shl(l.splat(1), shift)) }
+    }
+
     /// `base` is half a unit less what the difference is from.
     #[inline(always)]
     fn detail(&self, value: L::V, base: L::V) -> L::V {
@@ -239,7 +253,14 @@ impl<L: Lanes> Narrow<L> {
 
     #[inline(always)]
     fn pair(&self, a: L::V, b: L::V) -> L::V {
-        self.l.max_i16(self.l.min_i16(self.l.pair(a, b), self.limit), self.below)
+        clamp_i16(self.l, self.l.pair(a, b), 1 << 14)
+    }
+
+    /// A size with what of it is negligible, and one.
+    #[inline(always)]
+    fn plus(&self, size: L::V, part: i32) -> L::V {
+        let l = self.l;
+        l.add(size, l.add(l.shr(l.splat(part), self.shift), l.splat(1)))
     }
 }
 
@@ -278,4 +299,10 @@ impl<L: Lanes> Coder<L> {
     fn any(&self, pair: L::V) -> L::V {
         self.small(self.l.max_i16(self.l.min_i16(pair, self.limit), self.below))
     }
+}
+
+/// A small positive number in both halves of a pair.
+#[inline(always)]
+fn both<L: Lanes>(l: L, x: L::V) -> L::V {
+    l.or(x, l.shl_by::<16>(x))
 }

@@ -61,3 +61,14 @@ pub trait Lanes: Copy {
     /// Four sums that hold half a unit already, rounded to codes; for shifts in 1..=8.
     fn quantise(self, sums: [Self::V; 4], rounding: &Rounding) -> Self::V;
 }
+
+/// A number in both halves of a pair.
+pub const fn twice(x: i16) -> i32 {
+    (x as u16 as i32) << 16 | x as u16 as i32
+}
+
+/// Both halves of pairs, cut to ± `limit`.
+#[inline(always)]
+pub fn clamp_i16<L: Lanes>(l: L, v: L::V, limit: i16) -> L::V {
+    l.max_i16(l.min_i16(v, l.splat(twice(limit))), l.splat(twice(-limit)))
+}

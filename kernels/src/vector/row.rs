@@ -2,25 +2,27 @@
 
 use super::dense::{filter, network};
 use super::finish::finish;
-use super::gather::{chunk, gather};
+use super::gather::gather;
 use super::lanes::{LANES, Lanes};
 use super::scratch::{GROUPS, Scratch};
 use super::{Kernel, run};
 use crate::isa::Isa;
 use crate::portable;
 use crate::predictor::{OUTPUTS, Predictor};
-use crate::row::{References, Row};
+use crate::row::{DETAILS, OWN, References, Row};
 use crate::scales::Scales;
 
 pub fn predict_row(isa: Isa, predictor: &Predictor, row: &Row, prediction: &mut [i32], classes: &mut [u8]) {
     let n = prediction.len();
+    check(predictor, row, n);
+    assert_eq!(classes.len(), n);
     if n >= LANES || isa == Isa::PORTABLE {
         return run(isa, Predict { predictor, row, sums: None, prediction, classes });
     }
     // Too short for a vector: the rest of it repeats zeros.
     let pad = |slice: &[i32]| -> [i32; LANES] { std::array::from_fn(|i| slice.get(i).copied().unwrap_or(0)) };
     let pad_i16 = |slice: &[i16]| -> [i16; LANES] { std::array::from_fn(|i| slice.get(i).copied().unwrap_or(0)) };
-    let own: [_; crate::row::OWN] = std::array::from_fn(|i| row.own.get(i).map_or([0; LANES], |slice| pad(slice)));
+    let own: [_; OWN] = std::array::from_fn(|i| row.own.get(i).map_or([0; LANES], |slice| pad(slice)));
     let own = own.each_ref().map(|o| &o[..]);
     let references = row.references.map(|r| (r.mean.map(pad), pad(r.misfit), r.difference.map(|d| d.map(pad))));
     let references = references.as_ref().map(|(mean, misfit, difference)| References {
@@ -38,13 +40,23 @@ pub fn predict_row(isa: Isa, predictor: &Predictor, row: &Row, prediction: &mut 
 }
 
 pub fn inputs_row(isa: Isa, predictor: &Predictor, row: &Row, prediction: &[i32], inputs: &mut [u8]) {
+    check(predictor, row, prediction.len());
+    assert_eq!(inputs.len(), predictor.inputs() * prediction.len());
     let isa = if prediction.len() < LANES { Isa::PORTABLE } else { isa };
     run(isa, Inputs { predictor, row, prediction, inputs });
 }
 
 pub fn finish_row(isa: Isa, predictor: &Predictor, row: &Row, sums: &[i32], prediction: &mut [i32], classes: &mut [u8]) {
+    check(predictor, row, prediction.len());
+    assert_eq!([classes.len(), sums.len()], [prediction.len(), OUTPUTS * prediction.len()]);
     let isa = if prediction.len() < LANES { Isa::PORTABLE } else { isa };
     run(isa, Predict { predictor, row, sums: Some(sums), prediction, classes });
+}
+
+/// What the unchecked loads of the vector kernels rely on.
+fn check(predictor: &Predictor, row: &Row, targets: usize) {
+    row.check(targets);
+    assert_eq!(row.references.is_some(), predictor.is_referred(), "a row of the network's kind");
 }
 
 /// Where the groups of the block from `x` on begin. The last one of a row begins earlier rather than end beyond it.
@@ -75,29 +87,28 @@ impl Kernel for Predict<'_> {
     fn vector<L: Lanes>(self, l: L) {
         let Predict { predictor, row, sums, prediction, classes } = self;
         let (targets, scales, mut scratch) = (prediction.len(), Scales::new(row), Scratch::new());
-        // SAFETY: a row for vectors has at least so many.
-        let tail: [i32; LANES] = unsafe { *chunk(prediction, targets - LANES) };
+        let details = if row.references.is_some() { DETAILS } else { row.own.len() };
+        let mut tail = [0; LANES];
+        tail.copy_from_slice(&prediction[targets - LANES..]);
         for x in (0..targets).step_by(LANES * GROUPS) {
             if x + LANES * GROUPS >= targets {
                 // The block before may have replaced what the last group is to start from.
                 prediction[targets - LANES..].copy_from_slice(&tail);
             }
-            for (group, x) in groups(x, targets) {
-                // SAFETY: the row was checked.
-                unsafe { gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch) };
-            }
-            let (packed, referred, count) = (&predictor.packed, row.references.is_some(), groups(x, targets).len());
-            // SAFETY: all groups are gathered.
+            // SAFETY: the row was checked and has at least sixteen targets; each stage reads what those before it wrote.
             unsafe {
+                for (group, x) in groups(x, targets) {
+                    gather(l, row, &scales, prediction, x, group, &mut scratch);
+                }
+                let count = groups(x, targets).len();
                 match sums {
-                    None => network(l, packed, count, &mut scratch),
+                    None => network(l, &predictor.packed, count, &mut scratch),
                     Some(sums) => take(l, sums, x, targets, &mut scratch),
                 }
-                filter(l, packed, referred, count, &mut scratch);
-            }
-            for (group, x) in groups(x, targets) {
-                // SAFETY: everything of all groups is computed.
-                unsafe { finish(l, &scales, group, &scratch, &mut prediction[x..], &mut classes[x..]) };
+                filter(l, &predictor.packed, details, count, &mut scratch);
+                for (group, x) in groups(x, targets) {
+                    finish(l, &scales, group, &scratch, &mut prediction[x..], &mut classes[x..]);
+                }
             }
         }
     }
@@ -133,8 +144,8 @@ impl Kernel for Inputs<'_> {
         let flip = if L::SIGNED { 0x80 } else { 0 };
         for x in (0..targets).step_by(LANES) {
             let (group, x) = (0, x.min(targets - LANES));
-            // SAFETY: the row was checked.
-            unsafe { gather(l, row, &scales, x, l.load(chunk(prediction, x)), group, &mut scratch) };
+            // SAFETY: the row was checked and has at least sixteen targets.
+            unsafe { gather(l, row, &scales, prediction, x, group, &mut scratch) };
             for quad in 0..predictor.inputs() / 4 {
                 // SAFETY: the group is gathered.
                 let codes = unsafe { scratch.codes[0][quad].get(group) };

@@ -42,6 +42,11 @@ pub struct Scratch {
     pub prediction: Plane,
     pub shift: Plane,
     pub log: Plane,
+    /// Of the details, with what of it is negligible; and of the four nearest.
+    pub scale: Plane,
+    pub near: Plane,
+    /// The codes c8 to c12 as pairs.
+    pub sizes: [Plane; 3],
     /// Details.
     pub pairs: [Plane; PAIRS],
     /// Inputs of the network and codes of its hidden layers.
@@ -57,6 +62,9 @@ impl Scratch {
             prediction: Plane::NEW,
             shift: Plane::NEW,
             log: Plane::NEW,
+            scale: Plane::NEW,
+            near: Plane::NEW,
+            sizes: [Plane::NEW; 3],
             pairs: [Plane::NEW; PAIRS],
             codes: [const { [Plane::NEW; MAX_HIDDEN / 4] }; 2],
             sums: [Plane::NEW; SUMS],
