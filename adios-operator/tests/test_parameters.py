@@ -4,9 +4,14 @@ import pytest
 from conftest import NAMES, adios2, error, python, read, smooth, stored, write_one
 
 XML = """<?xml version="1.0"?>
-<adios-config><io name="writer"><engine type="BP5"/>
-  <variable name="v"><operation type="plugin">%s</operation></variable>
-</io></adios-config>"""
+<adios-config>
+  <operator name="caesar" type="plugin">%s</operator>
+  <io name="writer"><engine type="BP5"/><variable name="v"><operation operator="caesar"/></variable></io>
+</adios-config>"""
+XML_OF_A_VARIABLE = """<?xml version="1.0"?>
+<adios-config>
+  <io name="writer"><engine type="BP5"/><variable name="v"><operation type="plugin">%s</operation></variable></io>
+</adios-config>"""
 
 # A simulation: it knows the name of its XML or YAML file and nothing of operators.
 SIMULATION = """
@@ -23,8 +28,8 @@ with io.open(sys.argv[2], Mode.Write) as writer:
 """
 
 
-def xml(**parameters):
-    return XML % "".join(f'<parameter key="{key}" value="{value}"/>' for key, value in {**NAMES, **parameters}.items())
+def xml(template=XML, **parameters):
+    return template % "".join(f'<parameter key="{key}" value="{value}"/>' for key, value in {**NAMES, **parameters}.items())
 
 
 def yaml(**parameters):
@@ -32,7 +37,10 @@ def yaml(**parameters):
     return f"---\n- IO: writer\n  Engine:\n    Type: BP5\n  Variables:\n    - Variable: v\n      Operations:\n      - Type: plugin{lines}\n"
 
 
-@pytest.mark.parametrize("text,suffix", [(xml(Accuracy="1e-3"), "xml"), (yaml(abs="1e-3"), "yaml")])
+FILES = [(xml(Accuracy="1e-3"), "xml"), (xml(XML_OF_A_VARIABLE, abs="1e-3"), "xml"), (yaml(abs="1e-3"), "yaml")]
+
+
+@pytest.mark.parametrize("text,suffix", FILES)
 def test_a_file_is_all_it_takes(tmp_path, text, suffix):
     (tmp_path / f"config.{suffix}").write_text(text)
     done = python(SIMULATION, tmp_path / f"config.{suffix}", tmp_path / "a.bp")
@@ -53,17 +61,20 @@ WRONG = [
 
 
 @pytest.mark.parametrize("parameters,name", WRONG)
-def test_wrong_values_fail_where_the_operator_is_defined(parameters, name):
+def test_wrong_values_fail_where_the_operator_is_defined(tmp_path, parameters, name):
+    (tmp_path / "config.xml").write_text(xml(**parameters))
     with pytest.raises(RuntimeError, match=name):
         adios2.Adios().define_operator("caesar", "plugin", {**NAMES, **parameters})
+    with pytest.raises(RuntimeError, match=name):
+        adios2.Adios(str(tmp_path / "config.xml"))
 
 
-@pytest.mark.parametrize("parameters,name", WRONG)
-def test_wrong_values_in_xml_end_the_program_before_its_first_step(tmp_path, parameters, name):
+@pytest.mark.parametrize("text,suffix", [(xml(XML_OF_A_VARIABLE, abs="tiny"), "xml"), (yaml(abs="tiny"), "yaml")])
+def test_wrong_values_with_a_variable_end_the_program_before_its_first_step(tmp_path, text, suffix):
     """ADIOS2 lets no exception out of the definition of a variable: it ends the program and shows the message."""
-    (tmp_path / "config.xml").write_text(xml(**parameters))
-    done = python(SIMULATION, tmp_path / "config.xml", tmp_path / "a.bp", code=-6)
-    assert name in done.stderr and "CaesarOperator" in done.stderr
+    (tmp_path / f"config.{suffix}").write_text(text)
+    done = python(SIMULATION, tmp_path / f"config.{suffix}", tmp_path / "a.bp", code=-6)
+    assert '"abs"' in done.stderr and "CaesarOperator" in done.stderr
     assert not (tmp_path / "a.bp").exists()
 
 
