@@ -2,9 +2,9 @@
 
     python -m caesar_models.evaluate_predictor MODEL_FOLDER|CHECKPOINT.pt SAMPLES
 
-SAMPLES is a folder of `predictor_samples` of held-out fields. Bits of the method `interpolation` over bits with the networks,
-so that more is better: with the logistic distribution of each class as it is, and with a histogram of each class that pays
-for what it learns.
+SAMPLES is a folder of `predictor_samples --most 1000000000` of held-out fields. Bits of the linear predictions alone (their codes
+in histograms by the magnitudes of codes nearby) over bits with the networks, so that more is better: with the logistic
+distribution of each class as it is, and with a histogram of each class that pays for what it learns.
 """
 
 import argparse
@@ -20,10 +20,8 @@ from onnx import numpy_helper
 from . import predictor
 from .export_predictor import load, whole
 from .integer import Layer
-from .predictor_samples import Folder
+from .predictor_samples import LARGEST, Folder
 from .train_predictor import mass, tensors
-
-LARGEST = 300
 
 
 def of_folder(folder):
@@ -78,7 +76,7 @@ def histogram_bits(codes, classes, weight):
 
 
 def evaluate(networks, folder, codes_of):
-    """{field: (bits of the interpolator, logistic bits, histogram bits)}"""
+    """{field: (bits of the linear predictions, logistic bits, histogram bits)}"""
     found = {}
     for graph, fields in folder.index.items():
         for field in fields:
@@ -86,7 +84,7 @@ def evaluate(networks, folder, codes_of):
             codes, classes = codes_of(networks[graph], samples)
             weight = samples["weight"].astype(np.float64)
             parts = found.setdefault(field["field"], [])
-            parts.append((weight @ (samples["bits"] / 65536), weight @ logistic_bits(codes, classes), codes, classes, weight))
+            parts.append((weight @ samples["bits"], weight @ logistic_bits(codes, classes), codes, classes, weight))
     result = {}
     for name, parts in found.items():
         bits, logistic, *rest = zip(*parts)

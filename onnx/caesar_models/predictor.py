@@ -33,8 +33,8 @@ class Columns:
     OWN = slice(0, OWN)
     MISFIT, WIDTH, LEVEL, PHASE, REFERENCES = 46, 47, 48, 49, 50
     CLUES = slice(51, 55)
-    # The interpolator's code, value - prediction, and the bits that the interpolator spent, in 1/65536.
-    CODE, TARGET, BITS = 61, 62, 63
+    # The linear prediction's code, and value - prediction.
+    CODE, TARGET = 61, 62
 
 
 def own_offsets(phase):

@@ -1,6 +1,7 @@
 """Samples to train and evaluate predictor networks on: records of many fields, turned to inputs and sorted by network.
 
-    python -m caesar_models.predictor_samples RECORDS ... FOLDER [--most 16000]
+    cargo run --release -p caesar-codec --example srn_samples -- LIST RECORDS
+    python -m caesar_models.predictor_samples RECORDS ... FOLDER
 
 RECORDS is a file of records (see `predictor`); RECORDS.index beside it has one line per field: name, number of records.
 """
@@ -13,12 +14,14 @@ import numpy as np
 
 from . import predictor
 
+# Codes beyond count as these.
+LARGEST = 300
 # Of every 6 rows of targets of the finest level one is recorded, of every 2 of the next, all others.
 THINNING = np.array([6, 2, 1])
 
 SAMPLE = np.dtype([
     ("u", "u1", 60), ("e", "<i2", predictor.DETAILS), ("b", "u1"), ("shift", "u1"), ("growth", "u1"), ("weight", "u1"),
-    ("width", "<i4"), ("target", "<i4"), ("bits", "<i4"),
+    ("width", "<i4"), ("target", "<i4"), ("bits", "<f4"),
 ])
 
 
@@ -30,14 +33,28 @@ def graph_numbers(records):
     return phase * 4 + referred * 2 + coarse
 
 
-def samples(records):
+def thinning(records):
+    return THINNING[np.minimum(records[:, predictor.Columns.LEVEL], 2)]
+
+
+def linear_bits(records, numbers):
+    """Code lengths of the linear predictor's codes under histograms chosen by the magnitudes of codes nearby: the rate
+    without any network."""
+    nearby = predictor.ilog2(1 + records[:, predictor.Columns.CLUES].sum(1, dtype=np.int64))
+    context = numbers * 16 + np.minimum(nearby, 15)
+    size = 2 * LARGEST + 1
+    cell = context * size + np.clip(records[:, predictor.Columns.CODE], -LARGEST, LARGEST) + LARGEST
+    counts = np.bincount(cell, thinning(records), len(predictor.GRAPHS) * 16 * size)
+    return np.log2(counts.reshape(-1, size).sum(1)[context] / counts[cell])
+
+
+def samples(records, bits):
     x = predictor.inputs(records)
     out = np.zeros(len(records), SAMPLE)
     for name in ("u", "e", "b", "shift", "growth", "width"):
         out[name] = getattr(x, name)
-    out["weight"] = THINNING[np.minimum(records[:, predictor.Columns.LEVEL], 2)]
+    out["weight"], out["bits"] = thinning(records), bits
     out["target"] = records[:, predictor.Columns.TARGET]
-    out["bits"] = records[:, predictor.Columns.BITS]
     return out
 
 
@@ -67,16 +84,19 @@ class Folder:
         ends = dict.fromkeys(predictor.GRAPHS, 0)
         files = {g: open(path / f"{g}.bin", "wb") for g in predictor.GRAPHS}
         for name, records in (f for s in sources for f in fields(s)):
-            numbers = graph_numbers(np.asarray(records))
+            records = np.asarray(records)
+            numbers = graph_numbers(records)
+            bits, weights = linear_bits(records, numbers), thinning(records)
             for i, graph in enumerate(predictor.GRAPHS):
                 chosen = np.flatnonzero(numbers == i)
                 if not len(chosen):
                     continue
-                weight = THINNING[np.minimum(records[chosen, predictor.Columns.LEVEL], 2)]
-                bits = float((records[chosen, predictor.Columns.BITS] / 65536 * weight).sum())
                 kept = random.permutation(chosen)[:most]
-                samples(records[kept]).tofile(files[graph])
-                index[graph].append({"field": name, "at": ends[graph], "count": len(kept), "bits": bits, "points": int(weight.sum())})
+                samples(records[kept], bits[kept]).tofile(files[graph])
+                index[graph].append({
+                    "field": name, "at": ends[graph], "count": len(kept),
+                    "bits": float(bits[chosen] @ weights[chosen]), "points": int(weights[chosen].sum()),
+                })
                 ends[graph] += len(kept)
         (path / "index.json").write_text(json.dumps({g: f for g, f in index.items() if f}))
 
@@ -85,7 +105,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", nargs="+")
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--most", type=int, default=16000, help="samples kept of a field and network")
+    parser.add_argument("--most", type=int, default=12000, help="samples kept of a field and network")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     Folder.write(args.folder, args.records, args.most, args.seed)

@@ -171,7 +171,7 @@ class Batches:
         fields = [self.fields[i] for i in chosen]
         starts = [f["at"] + self.random.integers(f["count"] - ROWS + 1) for f in fields]
         batch = tensors(np.concatenate([self.samples[at:at + ROWS] for at in starts]))
-        # Each field's weighted bits over its weight, in units of the interpolator's bits a point.
+        # Each field's weighted bits over its weight, in units of the linear predictions' bits a point.
         weight = batch["weight"].view(FIELDS, ROWS)
         weight *= (self.factors[chosen] / FIELDS)[:, None] / weight.sum(1, keepdim=True)
         return batch
@@ -192,11 +192,10 @@ def basis(batches, count, rounds=20):
 
 
 class Training:
-    def __init__(self, args):
+    def __init__(self, args, folder):
         torch.manual_seed(args.seed)
         sizes = {"fine": args.fine, "coarse": args.coarse}
         self.networks = nn.ModuleDict({g: Predictor(g, sizes[g.split("-")[2]]) for g in predictor.GRAPHS})
-        folder = Folder(args.samples)
         totals = {}
         for fields in folder.index.values():
             for f in fields:
@@ -248,7 +247,7 @@ def sizes(text):
     return [int(n) for n in text.split(",")]
 
 
-def main():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samples")
     parser.add_argument("checkpoint", type=pathlib.Path)
@@ -258,10 +257,14 @@ def main():
     parser.add_argument("--float-part", type=float, default=0.2, help="part of the training without rounding")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main():
+    args = arguments()
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    training = Training(args)
+    training = Training(args, Folder(args.samples))
     if args.checkpoint.exists():
         training.resume(torch.load(args.checkpoint, weights_only=False))
     facts = {"fine": args.fine, "coarse": args.coarse, "rounds": args.rounds, "seed": args.seed}
