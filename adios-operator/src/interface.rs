@@ -4,6 +4,7 @@ use crate::block::{self, Array};
 use caesar_codec::{Error, Options};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::slice;
 use std::sync::Once;
@@ -55,11 +56,16 @@ thread_local! {
     static MESSAGE: RefCell<CString> = RefCell::default();
 }
 
+/// One line on stderr, which may be closed.
+pub fn tell(message: &str) {
+    let _ = writeln!(std::io::stderr(), "caesar: {message}");
+}
+
 /// Runs a function's body; an error or a panic becomes a message and a number.
 pub fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> c_int {
     static HOOK: Once = Once::new();
     // One plain line instead of a backtrace. The library has its own copy of Rust's standard library: no other code's hook is replaced.
-    HOOK.call_once(|| set_hook(Box::new(|panic| eprintln!("caesar: internal error, please report it: {panic}"))));
+    HOOK.call_once(|| set_hook(Box::new(|panic| tell(&format!("internal error, please report it: {panic}")))));
     let done = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(Failure(INTERNAL, "internal error, please report it".into())));
     let Err(Failure(code, message)) = done else { return 0 };
     let message = CString::new(message.replace('\0', "?")).expect("without zeros");

@@ -1,6 +1,6 @@
 //! What ADIOS2 looks up in the library, and what `shim.cpp` needs beside `caesar.h`.
 
-use crate::interface::{array, guarded, hand_over, text, view};
+use crate::interface::{array, guarded, hand_over, tell, text, view};
 use crate::parameters;
 use std::ffi::{c_char, c_int, c_void};
 use std::slice;
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn caesar_adios2_options(lines: *const c_char, out: *mut c
         if !unknown.is_empty() {
             static FIRST: Once = Once::new();
             let names = unknown.join("\", \"");
-            FIRST.call_once(|| eprintln!("caesar: unknown operator parameter \"{names}\": the data are stored losslessly"));
+            FIRST.call_once(|| tell(&format!("unknown operator parameter \"{names}\": the data are stored losslessly")));
         }
         // SAFETY: the contract above.
         unsafe { hand_over(format!("{options}\0").as_bytes(), out.cast(), capacity) }
