@@ -4,8 +4,11 @@ use crate::predictor::{Dense, FILTERS, MAX_HIDDEN, OUTPUTS, Predictor};
 use crate::row::{DETAILS, OWN, Row};
 use crate::scales::{Scales, log8};
 
-/// Inputs of a network with references; one alone takes the first 36.
+/// Inputs of a network with references, and the first of them, which one alone takes.
 const INPUTS: usize = 60;
+const ALONE: usize = 36;
+/// Weights of a row that are taken together.
+const BLOCK: usize = 8;
 /// Details are at most so large.
 const UNIT: i32 = 1 << 14;
 
@@ -87,26 +90,24 @@ impl Target {
         let mean: i32 = (OWN + 1..OWN + 13).map(size).sum();
         let difference = OWN + 13;
 
-        let mut inputs = [128; INPUTS];
-        let all = (details[..OWN].iter().map(|&d| code(d)))
-            .chain([
-                in_bins(scale),
-                in_bins(nearest.abs() + (scales.near >> shift) + 1),
-                scales.level,
-                scales.resolution,
-            ])
-            .chain(activity)
-            .chain(details[OWN..].iter().map(|&d| code(d)))
-            .chain([
-                single(size(OWN)),
-                single(mean * 21 >> 8),
-                single(i32::from(narrow(misfit)).abs()),
-                scales.references,
-                if scales.references > 0 { single(size(difference)) } else { 0 },
-            ]);
-        for (input, code) in inputs.iter_mut().zip(all) {
-            *input = (code.clamp(-128, 127) + 128) as u8;
+        let codes = details.map(code);
+        let mut inputs = [0; INPUTS];
+        inputs[..OWN].copy_from_slice(&codes[..OWN]);
+        inputs[OWN] = in_bins(scale);
+        inputs[OWN + 1] = in_bins(nearest.abs() + (scales.near >> shift) + 1);
+        inputs[OWN + 2] = scales.level;
+        inputs[OWN + 3] = scales.resolution;
+        inputs[OWN + 4..ALONE].copy_from_slice(&activity);
+        if row.references.is_some() {
+            let sizes = &mut inputs[ALONE..];
+            sizes[..DETAILS - OWN].copy_from_slice(&codes[OWN..]);
+            sizes[DETAILS - OWN] = single(size(OWN));
+            sizes[DETAILS - OWN + 1] = single(mean * 21 >> 8);
+            sizes[DETAILS - OWN + 2] = single(i32::from(narrow(misfit)).abs());
+            sizes[DETAILS - OWN + 3] = scales.references;
+            sizes[DETAILS - OWN + 4] = if scales.references > 0 { single(size(difference)) } else { 0 };
         }
+        let inputs = inputs.map(|code| (code.clamp(-128, 127) + 128) as u8);
         Target { prediction, details, shift, log, inputs }
     }
 
@@ -114,8 +115,7 @@ impl Target {
     fn finish(&self, predictor: &Predictor, scales: &Scales, sums: &[i32; OUTPUTS]) -> (i32, u8) {
         let mut correction = sums[FILTERS].clamp(-16384, 16384) << self.log;
         for (filter, sum) in predictor.filters.iter().zip(sums) {
-            let filtered: i32 = filter.iter().zip(&self.details).map(|(&t, &d)| i32::from(t) * i32::from(d)).sum();
-            correction += sum.clamp(&-8191, &8191) * (filtered >> 12).clamp(-16384, 16384);
+            correction += sum.clamp(&-8191, &8191) * (dot(filter, &self.details) >> 12).clamp(-16384, 16384);
         }
         let correction = (correction + 1024) >> 11;
         let scale = sums[FILTERS + 1].clamp(-65536, 65536) + (((self.log + self.shift) as i32) << 11) - (scales.bin << 8);
@@ -126,32 +126,64 @@ impl Target {
 
 fn sums(predictor: &Predictor, inputs: &[u8; INPUTS]) -> [i32; OUTPUTS] {
     let [first, second, last] = &predictor.layers;
-    let [mut a, mut b] = [[0; MAX_HIDDEN]; 2];
-    let inputs = &inputs[..predictor.inputs()];
-    let codes = hidden(second, hidden(first, inputs, &mut a), &mut b);
-    let mut sums = [0; OUTPUTS];
-    sums.iter_mut().zip(layer(last, codes)).for_each(|(to, sum)| *to = sum);
-    sums
+    let mut codes = [0; MAX_HIDDEN];
+    codes.iter_mut().zip(inputs).for_each(|(to, &code)| *to = i16::from(code));
+    let sums = last.sums(&second.hidden(&first.hidden(&codes)));
+    std::array::from_fn(|i| sums[i])
 }
 
-fn hidden<'a>(dense: &Dense, codes: &[u8], out: &'a mut [u8; MAX_HIDDEN]) -> &'a [u8] {
-    let quantised = layer(dense, codes).zip(&dense.shifts).map(|(sum, &shift)| quantise(sum, shift));
-    out.iter_mut().zip(quantised).for_each(|(to, code)| *to = code);
-    &out[..dense.outputs()]
+/// A dense layer in 16 bits, its rows padded to whole blocks.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    inputs: usize,
+    weights: Vec<[i16; BLOCK]>,
+    bias: Vec<i32>,
+    shifts: Vec<u32>,
 }
 
-fn layer<'a>(dense: &'a Dense, codes: &'a [u8]) -> impl Iterator<Item = i32> + 'a {
-    let product = |(&w, &c): (&i8, &u8)| i32::from(w) * i32::from(c);
-    let rows = dense.weights.chunks_exact(codes.len()).zip(&dense.bias);
-    rows.map(move |(weights, bias)| bias + weights.iter().zip(codes).map(product).sum::<i32>())
+impl Layer {
+    pub fn new(dense: &Dense) -> Self {
+        let Dense { weights, bias, shifts } = dense;
+        let inputs = weights.len() / bias.len();
+        let block = |weights: &[i8]| std::array::from_fn(|i| weights.get(i).map_or(0, |&w| i16::from(w)));
+        let rows = weights.chunks_exact(inputs);
+        let weights = rows.flat_map(|row| row.chunks(BLOCK).map(block)).collect();
+        Layer { inputs, weights, bias: bias.clone(), shifts: shifts.clone() }
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn hidden(&self, codes: &[i16; MAX_HIDDEN]) -> [i16; MAX_HIDDEN] {
+        let (sums, mut out) = (self.sums(codes), [0; MAX_HIDDEN]);
+        for (o, &shift) in self.shifts.iter().enumerate() {
+            out[o] = quantise(sums[o], shift);
+        }
+        out
+    }
+
+    fn sums(&self, codes: &[i16; MAX_HIDDEN]) -> [i32; MAX_HIDDEN] {
+        let mut sums = [0; MAX_HIDDEN];
+        let (codes, _) = codes.as_chunks::<BLOCK>();
+        let rows = self.weights.chunks_exact(self.inputs.div_ceil(BLOCK));
+        for ((sum, bias), row) in sums.iter_mut().zip(&self.bias).zip(rows) {
+            *sum = bias + row.iter().zip(codes).map(|(w, c)| dot(w, c)).sum::<i32>();
+        }
+        sums
+    }
+}
+
+fn dot<const N: usize>(a: &[i16; N], b: &[i16; N]) -> i32 {
+    (0..N).map(|i| i32::from(a[i]) * i32::from(b[i])).sum()
 }
 
 /// Halves go to the even neighbour, as ONNX's `QuantizeLinear` has it.
-fn quantise(sum: i32, shift: u32) -> u8 {
+fn quantise(sum: i32, shift: u32) -> i16 {
     let odd = sum >> shift & 1;
     let rounded = match shift {
         0 => sum,
         _ => (sum + (1 << (shift - 1)) - 1 + odd) >> shift,
     };
-    rounded.clamp(0, 255) as u8
+    rounded.clamp(0, 255) as i16
 }

@@ -1,6 +1,7 @@
 //! The network: its layers, what makes their arithmetic exact, and its ways of running.
 
 use crate::isa::Isa;
+use crate::portable;
 use crate::row::{DETAILS, OWN, Row};
 use crate::vector::{self, Packed};
 
@@ -54,7 +55,7 @@ impl Dense {
 /// Corrects linear predictions and tells the scale of what is left.
 #[derive(Debug, Clone)]
 pub struct Predictor {
-    pub(crate) layers: [Dense; 3],
+    pub(crate) layers: [portable::Layer; 3],
     /// Of each filter, taps in 1/4096 for all details; zero for those that a network alone has not.
     pub(crate) filters: [[i16; DETAILS]; FILTERS],
     /// The same for vector kernels.
@@ -103,12 +104,13 @@ impl Predictor {
             }
             filter[..taps].copy_from_slice(given);
         }
-        Ok(Predictor { packed: Packed::new(&layers, &all), layers, filters: all })
+        let packed = Packed::new(&layers, &all);
+        Ok(Predictor { layers: layers.each_ref().map(portable::Layer::new), filters: all, packed })
     }
 
     /// How many codes the network takes for each target: 36 alone, 60 with references.
     pub fn inputs(&self) -> usize {
-        self.layers[0].weights.len() / self.layers[0].outputs()
+        self.layers[0].inputs()
     }
 
     pub(crate) fn is_referred(&self) -> bool {
