@@ -47,12 +47,11 @@ impl Table {
         let rest = (1 << BITS) - sum;
         self.starts[counts.len()] = sum;
         self.starts[largest + 1..].iter_mut().for_each(|start| *start += rest);
-        let mut symbol = 0;
-        for (i, guess) in self.guess.iter_mut().enumerate() {
-            while self.starts[symbol + 1] <= (i as u32) << (BITS - GUESS_BITS) {
-                symbol += 1;
-            }
-            *guess = symbol as u8;
+        let mut from = 0;
+        for (symbol, ends) in self.starts[1..].iter().enumerate() {
+            let to = ends.div_ceil(1 << (BITS - GUESS_BITS)) as usize;
+            self.guess[from..to].fill(symbol as u8);
+            from = to;
         }
     }
 
@@ -88,9 +87,12 @@ fn lanes(symbols: usize) -> usize {
 }
 
 impl Recorder {
-    /// The bytes: the states, then the words that refill them. `about` is what the reader is told as well, the number of
+    /// The bytes: the states, then the words that refill them; none where there were no symbols. `about` is what the reader is told as well, the number of
     /// symbols or near it.
     pub fn finish(self, about: usize) -> Vec<u8> {
+        if self.intervals.is_empty() {
+            return Vec::new();
+        }
         let lanes = lanes(about);
         let mut states = [LEAST; LANES];
         let mut words = Vec::with_capacity(self.intervals.len() / 8);
@@ -149,7 +151,8 @@ impl<'a> Reader<'a> {
         let lanes = lanes(about);
         let (head, rest) = bytes.split_at(bytes.len().min(8 * lanes));
         let mut states = [LEAST; LANES];
-        let missing = head.len() < 8 * lanes;
+        // Nothing at all is what no symbols take.
+        let missing = !head.is_empty() && head.len() < 8 * lanes;
         for (state, bytes) in states.iter_mut().zip(head.chunks_exact(8)) {
             *state = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
         }

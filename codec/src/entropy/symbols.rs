@@ -1,7 +1,8 @@
 //! Residual codes whose scale is known: one adaptive histogram for each class of scales.
 //!
 //! Before a row is coded its codes' expected sizes are known as *classes*, four to an octave. Codes of a class follow a
-//! histogram that starts as a logistic distribution of this scale and counts what occurs.
+//! histogram that starts as a logistic distribution of this scale and counts what occurs, all of it and the latest apart:
+//! fields change from place to place.
 
 use super::ans::{SymbolCoder, Table};
 use super::logistic::squash;
@@ -10,12 +11,15 @@ use super::logistic::squash;
 pub const CLASSES: usize = 68;
 /// The class whose scale is one.
 const UNITY: i32 = 24;
-/// Classes from here on code low bits apart, so that no histogram is longer than 115 symbols.
+/// Classes from here on code low bits apart, so that no histogram is longer than 256 symbols.
 const WIDE: usize = 32;
-/// What one occurrence counts; the start counts as 64.
+/// What one occurrence counts; the start counts as 64 of them.
 const OCCURRENCE: u32 = 1 << 10;
-/// Counts are halved when their sum comes here.
-const FULL: u32 = 1 << 28;
+/// Occurrences after which all are halved, and the latest.
+const ALL: u32 = 1 << 18;
+const LATEST: u32 = 256;
+/// Occurrences that everything before counts as, beside the latest.
+const BEFORE: u32 = 64;
 /// 2^(-i/4) in 1/65536.
 const ROOTS: [i64; 4] = [65536, 55109, 46341, 38968];
 
@@ -29,11 +33,34 @@ struct Histogram {
     shift: u32,
     /// Codes up to this have a symbol of their own, above or below zero; the last symbol stands for all others.
     reach: i32,
-    counts: Vec<u32>,
-    total: u32,
+    all: Counts,
+    latest: Counts,
     /// Occurrences that the table does not know of.
     unseen: u32,
     table: Table,
+}
+
+struct Counts {
+    of: Vec<u32>,
+    total: u32,
+}
+
+impl Counts {
+    fn new(of: Vec<u32>) -> Self {
+        Counts { total: of.iter().sum(), of }
+    }
+
+    fn add(&mut self, symbol: usize) {
+        self.of[symbol] += OCCURRENCE;
+        self.total += OCCURRENCE;
+    }
+
+    fn halve_at(&mut self, occurrences: u32) {
+        if self.total >= occurrences * OCCURRENCE {
+            self.of.iter_mut().for_each(|count| *count /= 2);
+            self.total = self.of.iter().sum();
+        }
+    }
 }
 
 /// `numerator · 2^(−quarters/4)`, rounded down.
@@ -49,28 +76,28 @@ impl Histogram {
         let shift = if class >= WIDE + 4 { (class - WIDE) as u32 / 4 } else { 0 };
         // Quarter octaves of the scale of what has a symbol.
         let scale = class as i32 - UNITY - 4 * shift as i32;
-        // Eight scales hold all but one code in 1500.
-        let reach = 2 + scaled(8 << 16, -scale) as i32 / 65536;
+        // Beyond lie codes of networks that err.
+        let reach = 2 + scaled(16 << 16, -scale) as i32 / 65536;
         // The logistic function at i + 1/2, a logit being 12/2048.
         let below = |i: i32| squash(scaled((2 * i64::from(i) + 1) * (2048 << 8) / 24, scale).clamp(-2047 << 8, 2047 << 8) as i32 >> 8);
         let mut counts: Vec<u32> = (-reach..=reach).map(|i| 1 + below(i) - below(i - 1)).collect();
         counts.push(8);
-        let total = counts.iter().sum();
         let table = Table::new(&counts);
-        Histogram { shift, reach, counts, total, unseen: 0, table }
+        Histogram { shift, reach, latest: Counts::new(vec![0; counts.len()]), all: Counts::new(counts), unseen: 0, table }
     }
 
     /// Brings the table up to date where the last occurrences matter.
     fn refresh(&mut self) {
-        if self.unseen < 16 || self.unseen < self.total / OCCURRENCE / 16 {
+        if self.unseen < (BEFORE + self.latest.total / OCCURRENCE) / 16 {
             return;
         }
         self.unseen = 0;
-        if self.total >= FULL {
-            self.counts.iter_mut().for_each(|count| *count = *count / 2 + 1);
-            self.total = self.counts.iter().sum();
-        }
-        self.table.set(&self.counts);
+        self.all.halve_at(ALL);
+        self.latest.halve_at(LATEST);
+        let share = (u64::from(BEFORE * OCCURRENCE) << 32) / u64::from(self.all.total);
+        let before = |count: u32| (u64::from(count) * share >> 32) as u32;
+        let counts: Vec<u32> = self.all.of.iter().zip(&self.latest.of).map(|(&all, latest)| before(all) + latest).collect();
+        self.table.set(&counts);
     }
 
     #[inline(always)]
@@ -81,8 +108,8 @@ impl Histogram {
         let other = 2 * self.reach as usize + 1;
         let near = upper.wrapping_add(self.reach) as u32 as usize;
         let symbol = coder.symbol(&self.table, near.min(other));
-        self.counts[symbol] += OCCURRENCE;
-        self.total += OCCURRENCE;
+        self.all.add(symbol);
+        self.latest.add(symbol);
         self.unseen += 1;
         let mut read = symbol as i32 - self.reach;
         if symbol == other {
@@ -165,8 +192,8 @@ mod tests {
     fn histograms_start_as_their_scale_says() {
         for class in 0..CLASSES {
             let histogram = Histogram::new(class);
-            assert!(histogram.counts.len() <= 256);
-            let zero = f64::from(histogram.counts[histogram.reach as usize]) / f64::from(histogram.total);
+            assert!(histogram.all.of.len() <= 256);
+            let zero = f64::from(histogram.all.of[histogram.reach as usize]) / f64::from(histogram.all.total);
             let scale = 2f64.powf((class as f64 - 24.0) / 4.0) / f64::from(1 << histogram.shift);
             let expected = (0.25 / scale).tanh();
             assert!((zero - expected).abs() < 0.01, "class {class}: {zero} for {expected}");

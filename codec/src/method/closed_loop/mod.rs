@@ -63,6 +63,11 @@ impl<'a> Prepared<'a> {
         };
         Prepared { values, palette }
     }
+
+    /// Whether few different values occur.
+    pub fn has_palette(&self) -> bool {
+        self.palette.is_some()
+    }
 }
 
 /// What the encoder chooses for a tile.
@@ -74,14 +79,13 @@ pub struct Choice<'a> {
     pub search: Search,
 }
 
-/// Codes a tile by the steps that `steps` makes for its bins; the encoder gives its choice. Returns the decoded
-/// values and the steps.
+/// Codes a tile by the steps that `steps` makes for its bins; the encoder gives its choice. Returns the decoded values.
 pub fn code_tile<C: BitCoder, S: Steps>(
     coder: &mut C,
     outline: Outline,
     choice: Option<Choice>,
     steps: impl FnOnce(Bin) -> S,
-) -> (Vec<i32>, S) {
+) -> Vec<i32> {
     let distance = coder.code_raw(choice.map_or(0, |c| c.distance), 6) as usize;
     let palette = choice.and_then(|c| c.prepared.palette.clone());
     let palette = Palette::code(coder, palette, outline.shape.iter().product());
@@ -91,7 +95,7 @@ pub fn code_tile<C: BitCoder, S: Steps>(
     if let Some(palette) = palette {
         decoded.iter_mut().for_each(|v| *v = palette.value(*v));
     }
-    (decoded, frames.steps)
+    decoded
 }
 
 /// The shape with its extents of one in front: what has a row or a plane only is predicted within it.

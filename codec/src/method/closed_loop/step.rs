@@ -30,6 +30,32 @@ pub struct Buffers {
     wide: Vec<i32>,
     sums: Vec<i32>,
     pub prediction: Vec<i32>,
+    /// Classes of the codes' scales, where a network tells them.
+    pub classes: Vec<u8>,
+}
+
+/// Predicts the targets of a step row by row.
+pub trait Predictor {
+    /// What it keeps while it predicts a step.
+    type Scratch;
+
+    fn scratch(&self, step: &Step, linear: &Linear, bin: Bin) -> Self::Scratch;
+
+    /// Leaves predictions, and classes if it has them, in the buffers.
+    fn predict_row(&self, step: &Step, row: usize, linear: &Linear, scratch: &mut Self::Scratch, buffers: &mut Buffers);
+}
+
+/// The linear predictors alone.
+pub struct Plain;
+
+impl Predictor for Plain {
+    type Scratch = ();
+
+    fn scratch(&self, _: &Step, _: &Linear, _: Bin) {}
+
+    fn predict_row(&self, step: &Step, row: usize, linear: &Linear, (): &mut (), buffers: &mut Buffers) {
+        step.predict_row(row, linear, buffers);
+    }
 }
 
 /// The linear predictor of a step.
@@ -86,6 +112,7 @@ impl Step<'_> {
             wide: vec![0; columns],
             sums: vec![0; columns],
             prediction: vec![0; columns],
+            classes: vec![0; columns],
         }
     }
 

@@ -2,15 +2,19 @@
 
 use super::expect::{EDGE, UNIT};
 use crate::entropy::codes::{Context, log_class};
+use crate::entropy::symbols::CLASSES;
 
-/// Values of each context, best first: as many are mixed as the effort allows.
-pub const TABLES: [usize; 5] = [
+/// Values of each context, best first: as many are mixed as the effort allows. The last two need the classes of a network.
+pub const TABLES: [usize; 7] = [
     EXPECTED * KINDS,
     EXPECTED / 2 * ACTIVITIES * 4,
     ACTIVITIES * ACTIVITIES,
     3 * 729,
     EXPECTED / 2 * 4 * ACTIVITIES * 2,
+    CLASSES * KINDS,
+    CLASSES / 2 * EXPECTED,
 ];
+/// Sets of mixing weights.
 pub const SETS: usize = EXPECTED;
 pub const SIGNS: usize = 27 * 2;
 /// Kinds of step: four classes of level, three phases, without and with references.
@@ -53,6 +57,8 @@ pub struct Row<'a> {
     pub bend: &'a [i16],
     pub slope: &'a [i16],
     pub misfit: &'a [i16],
+    /// A network's classes of the codes' scales.
+    pub classes: &'a [u8],
 }
 
 impl Row<'_> {
@@ -73,12 +79,16 @@ impl Row<'_> {
         let (centre, reference) = (self.centres[x] as u32, self.reference[x] as u32);
         let pattern = [size(west), size(north), centre, reference, size(north_east), size(north_west)];
         let references = usize::from(self.references);
-        let tables: [usize; 5] = [
-            ((class * 4 + self.level) * 3 + self.phase) * 2 + references,
+        let kind = (self.level * 3 + self.phase) * 2 + references;
+        let told = usize::from(self.classes[x]).min(CLASSES - 1);
+        let tables: [usize; 7] = [
+            class * KINDS + kind,
             (class / 2 * ACTIVITIES + bend) * 4 + self.level,
             slope * ACTIVITIES + bend,
             pattern.into_iter().fold(self.phase, |p, m| p * 3 + m.min(2) as usize),
             ((class / 2 * 4 + reference.min(3) as usize) * ACTIVITIES + misfit) * 2 + references,
+            told * KINDS + kind,
+            told / 2 * EXPECTED + class,
         ];
         Context { tables: std::array::from_fn(|i| tables[i]), set: class, shift, sign: 0 }
     }

@@ -6,11 +6,12 @@
 mod context;
 mod expect;
 mod fit;
-mod step;
+pub mod step;
 #[cfg(test)]
 mod tests;
 
 use super::closed_loop::fit::Search;
+use super::closed_loop::step::Plain;
 use super::closed_loop::{Choice, Outline, Prepared, code_tile};
 use crate::entropy::{BitCoder, Decoder, Encoder};
 use crate::error::Result;
@@ -51,8 +52,8 @@ fn code<C: BitCoder>(coder: &mut C, outline: Outline, choice: Option<(u32, Choic
     let contexts = coder.code_raw(choice.map_or(0, |(contexts, _)| contexts), 2);
     let choice = choice.map(|(_, choice)| choice);
     match contexts {
-        0 => code_tile(coder, outline, choice, StepCoder::<1>::new).0,
-        1 => code_tile(coder, outline, choice, StepCoder::<3>::new).0,
-        _ => code_tile(coder, outline, choice, StepCoder::<5>::new).0,
+        0 => code_tile(coder, outline, choice, |bin| StepCoder::<1, _>::new(bin, Plain)),
+        1 => code_tile(coder, outline, choice, |bin| StepCoder::<3, _>::new(bin, Plain)),
+        _ => code_tile(coder, outline, choice, |bin| StepCoder::<5, _>::new(bin, Plain)),
     }
 }

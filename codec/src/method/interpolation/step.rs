@@ -10,18 +10,19 @@ use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::details::accumulate;
 use crate::method::closed_loop::fit::Search;
 use crate::method::closed_loop::plane::Plane;
-use crate::method::closed_loop::step::{Buffers, Linear, Linears, Step, magnitudes_of};
+use crate::method::closed_loop::step::{Buffers, Linear, Linears, Predictor, Step, magnitudes_of};
 use crate::method::closed_loop::told::Told;
 
 /// Everything that is learned while the steps of a tile are coded. `N` contexts are mixed.
-pub struct StepCoder<const N: usize> {
+pub struct StepCoder<const N: usize, P> {
     bin: Bin,
+    predictor: P,
     codes: CodeModel<N>,
     linears: Linears,
     weights: Told<CLUES>,
 }
 
-impl<const N: usize> Steps for StepCoder<N> {
+impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
     fn bin(&self) -> Bin {
         self.bin
     }
@@ -39,7 +40,7 @@ impl<const N: usize> Steps for StepCoder<N> {
         let weights = self.weights.code(coder, step.slot(), start, fitted, |_| true);
         let weights = weights.map(|w| w.clamp(0, expect::WEIGHT_LIMIT));
 
-        let mut buffers = step.buffers();
+        let (mut scratch, mut buffers) = (self.predictor.scratch(step, &linear, self.bin), step.buffers());
         let mut clues: [Vec<i16>; ROW_CLUES] = std::array::from_fn(|_| vec![0; columns]);
         let mut known = vec![0; columns];
         let mut codes = vec![0; columns + 2 * EDGE];
@@ -47,7 +48,7 @@ impl<const N: usize> Steps for StepCoder<N> {
         let mut magnitudes = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
         let west = [0, 1].map(|i| weights[ROW_CLUES + i] as u32);
         for row in 0..rows {
-            step.predict_row(row, &linear, &mut buffers);
+            self.predictor.predict_row(step, row, &linear, &mut scratch, &mut buffers);
             known.fill(0);
             let surroundings = self.surroundings(step, row, &buffers, &magnitudes);
             let needed = |index: usize| weights[index] != 0 || uses_clue(index, N);
@@ -77,6 +78,7 @@ impl<const N: usize> Steps for StepCoder<N> {
                     bend: &clues[8],
                     slope: &clues[9],
                     misfit: &clues[10],
+                    classes: &buffers.classes,
                 };
                 let code = codes[x + EDGE];
                 let magnitude = self.codes.code_magnitude(coder, code.unsigned_abs(), &place.context(x));
@@ -97,10 +99,11 @@ impl<const N: usize> Steps for StepCoder<N> {
     }
 }
 
-impl<const N: usize> StepCoder<N> {
-    pub fn new(bin: Bin) -> Self {
+impl<const N: usize, P: Predictor> StepCoder<N, P> {
+    pub fn new(bin: Bin, predictor: P) -> Self {
         StepCoder {
             bin,
+            predictor,
             codes: CodeModel::new(std::array::from_fn(|i| TABLES[i]), SETS, SIGNS),
             linears: Linears::new(),
             weights: Told::new(expect::WEIGHT_UNIT),
@@ -110,9 +113,9 @@ impl<const N: usize> StepCoder<N> {
     /// What the encoder is going to code.
     fn codes(&self, step: &Step, original: &Plane<i32>, linear: &Linear) -> Plane<i32> {
         let mut codes = Plane::new(original.rows, original.columns);
-        let mut buffers = step.buffers();
+        let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin), step.buffers());
         for row in 0..original.rows {
-            step.predict_row(row, linear, &mut buffers);
+            self.predictor.predict_row(step, row, linear, &mut scratch, &mut buffers);
             let out = codes.row_mut(row);
             self.bin.quantise(original.row(row as isize, 0, original.columns), &buffers.prediction, out);
             if let Some(masked) = step.masked(row) {
@@ -149,11 +152,11 @@ impl<const N: usize> StepCoder<N> {
     ) -> ClueSamples {
         let (rows, columns) = (codes.rows, codes.columns);
         let mut samples = ClueSamples::new(search.share(rows, columns), search);
-        let mut buffers = step.buffers();
+        let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin), step.buffers());
         let mut clue = vec![0; columns];
         let edge = EDGE as isize;
         for row in search.rows(rows, columns) {
-            step.predict_row(row, linear, &mut buffers);
+            self.predictor.predict_row(step, row, linear, &mut scratch, &mut buffers);
             let magnitudes = [0, 1, 2].map(|up| {
                 let mut magnitudes = vec![0; columns + 2 * EDGE];
                 if row >= up {

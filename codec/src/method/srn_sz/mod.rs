@@ -15,8 +15,9 @@ mod tests;
 
 use super::closed_loop::fit::Search;
 use super::closed_loop::{Choice, Outline, Prepared, code_tile};
-use crate::entropy::ans::{Reader, Recorder};
-use crate::entropy::{Decoder, Encoder};
+use super::interpolation;
+use crate::entropy::ans::{Reader, Recorder, SymbolCoder};
+use crate::entropy::{BitCoder, Decoder, Encoder};
 use crate::error::Result;
 use crate::lattice::{Coded, Tile};
 use crate::network::Model;
@@ -49,15 +50,15 @@ fn search(effort: Effort) -> Search {
 pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Coded> {
     let networks = Networks::of(model)?;
     let prepared = Prepared::new(tile);
-    let points = tile.values.len();
+    let mixed = effort == Effort::Best || effort == Effort::Balanced && prepared.has_palette() || std::env::var("MIXED").is_ok();
     let encode_with = |&distance: &u32| {
-        let mut coder = Encoder::new();
         let choice = Choice { prepared: &prepared, distance, search: search(effort) };
-        let steps = |bin| StepCoder::new(bin, &networks, Recorder::default());
-        let (decoded, steps) = code_tile(&mut coder, Outline::of(tile), Some(choice), steps);
+        let mut coder = Encoder::new();
+        let mut symbols = Recorder::default();
+        let decoded = code(&mut coder, mixed, Outline::of(tile), Some(choice), &networks, &mut symbols);
         let mut bytes = Vec::new();
         put_section(&mut bytes, &coder.finish());
-        bytes.extend(steps.coder.finish(points));
+        bytes.extend(symbols.finish(tile.values.len()));
         Coded { bytes, decoded }
     };
     // With fewer than three frames they all come to the same.
@@ -71,13 +72,28 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Coded> {
 /// # Errors
 /// Bytes that end early or contradict themselves, or a model that is not of this method.
 pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, bin_bits: u32, model: &dyn Model) -> Result<Vec<i32>> {
-    let outline = Outline { shape, mask, bin_bits };
     let networks = Networks::of(model)?;
     let mut reader = bytes::Reader::new(bytes);
     let mut coder = Decoder::new(reader.section()?);
-    let symbols = Reader::new(reader.rest(), shape.iter().product());
-    let (decoded, steps) = code_tile(&mut coder, outline, None, |bin| StepCoder::new(bin, &networks, symbols));
+    let mut symbols = Reader::new(reader.rest(), shape.iter().product());
+    let decoded = code(&mut coder, false, Outline { shape, mask, bin_bits }, None, &networks, &mut symbols);
     coder.finish()?;
-    steps.coder.finish()?;
+    symbols.finish()?;
     Ok(decoded)
+}
+
+/// Codes a tile, its codes as symbols, or under mixed contexts as interpolation does and with the classes besides.
+fn code<C: BitCoder, S: SymbolCoder>(
+    coder: &mut C,
+    mixed: bool,
+    outline: Outline,
+    choice: Option<Choice>,
+    networks: &Networks,
+    symbols: &mut S,
+) -> Vec<i32> {
+    if coder.code_raw(mixed.into(), 1) == 1 {
+        code_tile(coder, outline, choice, |bin| interpolation::step::StepCoder::<7, _>::new(bin, networks))
+    } else {
+        code_tile(coder, outline, choice, |bin| StepCoder::new(bin, networks, symbols))
+    }
 }

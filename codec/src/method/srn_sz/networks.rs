@@ -3,8 +3,9 @@
 use super::neighbours::{own_rows, reference_rows};
 use crate::error::{Error, Result};
 use crate::method::closed_loop::bin::Bin;
+use crate::method::closed_loop::details::Bases;
 use crate::method::closed_loop::plane::Phase;
-use crate::method::closed_loop::step::{Buffers, Linear, Step};
+use crate::method::closed_loop::step::{Buffers, Linear, Predictor as StepPredictor, Step};
 use crate::network::{Model, Network, Tensor};
 use caesar_kernels::{Isa, OUTPUTS, Predictor, References, Row};
 use std::sync::Arc;
@@ -41,42 +42,23 @@ impl Networks {
         Ok(Networks { kinds, isa: Isa::best() })
     }
 
-    /// Predicts a step row by row: `code` has each row, its predictions to be turned into decoded values, and the classes
-    /// of its codes.
-    pub fn predict(&self, step: &Step, linear: &Linear, bin: Bin, mut code: impl FnMut(usize, &mut [i32], &[u8])) {
+    fn kind(&self, step: &Step) -> &Kind {
         let phase = PHASES.iter().position(|&p| p == step.sources.phase).unwrap_or(0);
         let referred = step.reference_sizes.is_some();
-        let kind = &self.kinds[(phase * 2 + usize::from(referred)) * 2 + usize::from(step.level > 0)];
-        let mut scratch = Scratch::new(step);
-        let mut classes = vec![0; step.columns];
-        if let Some(sums) = kind.graph.as_ref().and_then(|graph| self.sums(kind, graph, step, linear, bin)) {
-            for row in 0..step.rows {
-                let part = row * OUTPUTS * step.columns..(row + 1) * OUTPUTS * step.columns;
-                scratch.around(step, linear, row, bin, |around, prediction| {
-                    kind.predictor.finish_row(self.isa, around, &sums[part], prediction, &mut classes);
-                });
-                code(row, &mut scratch.buffers.prediction, &classes);
-            }
-            return;
-        }
-        for row in 0..step.rows {
-            scratch.around(step, linear, row, bin, |around, prediction| {
-                kind.predictor.predict_row(self.isa, around, prediction, &mut classes);
-            });
-            code(row, &mut scratch.buffers.prediction, &classes);
-        }
+        &self.kinds[(phase * 2 + usize::from(referred)) * 2 + usize::from(step.level > 0)]
     }
 
     /// The last layer's sums for a whole step, row after row, by an accelerator.
-    fn sums(&self, kind: &Kind, graph: &Arc<dyn Network>, step: &Step, linear: &Linear, bin: Bin) -> Option<Vec<i32>> {
-        let (rows, columns, inputs) = (step.rows, step.columns, kind.predictor.inputs());
-        let mut scratch = Scratch::new(step);
+    fn sums(&self, graph: &dyn Network, step: &Step, linear: &Linear, around: &mut Around) -> Option<Vec<i32>> {
+        let predictor = &self.kind(step).predictor;
+        let (rows, columns, inputs) = (step.rows, step.columns, predictor.inputs());
+        let mut buffers = step.buffers();
         let mut of_row = vec![0; inputs * columns];
         let mut data = vec![0; inputs * rows * columns];
         for row in 0..rows {
-            scratch.around(step, linear, row, bin, |around, prediction| {
-                kind.predictor.inputs_row(self.isa, around, prediction, &mut of_row);
-            });
+            step.predict_row(row, linear, &mut buffers);
+            let Buffers { bases, prediction, .. } = &mut buffers;
+            around.look(step, row, bases, prediction, |seen, prediction| predictor.inputs_row(self.isa, seen, prediction, &mut of_row));
             for (channel, codes) in of_row.chunks_exact(columns).enumerate() {
                 data[(channel * rows + row) * columns..][..columns].copy_from_slice(codes);
             }
@@ -91,6 +73,36 @@ impl Networks {
             sums[(row * OUTPUTS + channel) * columns..][..columns].copy_from_slice(planar);
         }
         Some(sums)
+    }
+}
+
+/// While a step is predicted.
+pub struct Scratch {
+    around: Around,
+    /// What an accelerator made of the whole step.
+    sums: Option<Vec<i32>>,
+}
+
+impl StepPredictor for &Networks {
+    type Scratch = Scratch;
+
+    fn scratch(&self, step: &Step, linear: &Linear, bin: Bin) -> Scratch {
+        let mut around = Around::new(step, bin);
+        let sums = self.kind(step).graph.as_ref().and_then(|graph| self.sums(&**graph, step, linear, &mut around));
+        Scratch { around, sums }
+    }
+
+    fn predict_row(&self, step: &Step, row: usize, linear: &Linear, scratch: &mut Scratch, buffers: &mut Buffers) {
+        step.predict_row(row, linear, buffers);
+        let predictor = &self.kind(step).predictor;
+        let Buffers { bases, prediction, classes, .. } = buffers;
+        scratch.around.look(step, row, bases, prediction, |seen, prediction| match &scratch.sums {
+            Some(sums) => {
+                let part = &sums[row * OUTPUTS * step.columns..][..OUTPUTS * step.columns];
+                predictor.finish_row(self.isa, seen, part, prediction, classes);
+            }
+            None => predictor.predict_row(self.isa, seen, prediction, classes),
+        });
     }
 }
 
@@ -110,30 +122,23 @@ impl Kind {
     }
 }
 
-/// Buffers for one row of targets.
-struct Scratch {
-    buffers: Buffers,
+/// What a network sees around a row of targets, beside the planes themselves.
+struct Around {
+    bin: Bin,
     /// The linear prediction, which stands for neighbours that are not there.
     linear: Vec<i32>,
     misfit: Vec<i32>,
     activity: [Vec<i16>; 4],
 }
 
-impl Scratch {
-    fn new(step: &Step) -> Self {
+impl Around {
+    fn new(step: &Step, bin: Bin) -> Self {
         let columns = step.columns;
-        Scratch {
-            buffers: step.buffers(),
-            linear: vec![0; columns],
-            misfit: vec![0; columns],
-            activity: std::array::from_fn(|_| vec![0; columns]),
-        }
+        Around { bin, linear: vec![0; columns], misfit: vec![0; columns], activity: std::array::from_fn(|_| vec![0; columns]) }
     }
 
-    /// Hands `predict` everything around a row of targets, and its linear prediction.
-    fn around(&mut self, step: &Step, linear: &Linear, row: usize, bin: Bin, predict: impl FnOnce(&Row, &mut [i32])) {
-        step.predict_row(row, linear, &mut self.buffers);
-        let Buffers { bases, prediction, .. } = &mut self.buffers;
+    /// Hands `predict` everything around a row of targets, and their linear prediction.
+    fn look(&mut self, step: &Step, row: usize, bases: &Bases, prediction: &mut [i32], predict: impl FnOnce(&Row, &mut [i32])) {
         self.linear.copy_from_slice(prediction);
         for (phase, sums) in [Phase::Coarse, Phase::Centre, Phase::Right].into_iter().zip(&mut self.activity) {
             step.sizes_near(phase, row, sums);
@@ -148,13 +153,14 @@ impl Scratch {
                 difference: sources.difference.map(|d| reference_rows(sources, d, row, step.columns)),
             }
         });
-        let around = Row {
-            own: &own_rows(sources, row, &self.linear),
+        let own = own_rows(sources, row, &self.linear);
+        let seen = Row {
+            own: &own,
             references,
             activity: self.activity.each_ref().map(|sums| &sums[..]),
-            width: bin.width(),
+            width: self.bin.width(),
             level: step.level,
         };
-        predict(&around, prediction);
+        predict(&seen, prediction);
     }
 }
