@@ -203,4 +203,4 @@ def test_shipped_networks_see_what_is_there(model):
         correction, classes = network.run(predictor.inputs(r))
         extent = np.abs(r[:, predictor.Columns.DETAILS]).max(1)
         assert (np.abs(correction) <= 2 * extent + 256).mean() > 0.99
-        assert np.corrcoef(classes, np.log(extent))[0, 1] > 0.5
+        assert np.corrcoef(classes, np.log(extent))[0, 1] > 0.2
