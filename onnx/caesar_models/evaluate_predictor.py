@@ -18,10 +18,10 @@ import torch
 from onnx import numpy_helper
 
 from . import predictor
-from .export_predictor import load, whole
+from .export_predictor import whole
 from .integer import Layer
 from .predictor_samples import LARGEST, Folder
-from .train_predictor import mass, tensors
+from .train_predictor import load, mass, tensors
 
 
 def of_folder(folder):

@@ -7,11 +7,10 @@ import argparse
 import pathlib
 
 import numpy as np
-import torch
 
 from . import export, predictor
 from .integer import Layer
-from .train_predictor import Predictor
+from .train_predictor import load
 
 # Points in a row, and a number that no register divides.
 KNOWN_SHAPE = (1, 75)
@@ -34,16 +33,6 @@ def whole(network):
     filters = np.rint(network.filters().detach().double().numpy() * 2**predictor.TAP_BITS).astype(np.int64)
     assert np.abs(filters).sum(1).max() <= 2**16, "taps beyond what 32 bits sum"
     return predictor.Network(layers, filters.astype(np.int16))
-
-
-def load(path):
-    """({graph: trained network}, facts) of a checkpoint."""
-    state = torch.load(path, weights_only=False)
-    networks = {g: Predictor(g, state[g.split("-")[2]]) for g in predictor.GRAPHS}
-    for graph, network in networks.items():
-        prefix = f"{graph}."
-        network.load_state_dict({k[len(prefix):]: v for k, v in state["networks"].items() if k.startswith(prefix)})
-    return networks, state
 
 
 def main():

@@ -3,8 +3,11 @@
     python -m caesar_models.train_predictor SAMPLES CHECKPOINT.pt --fine 32,32 --coarse 64,32 --rounds 20000
 
 SAMPLES is a folder of `predictor_samples`. A round is one step of each network. Interrupted, the command goes on from its
-checkpoint. The loss is the logarithm of the rate, so that every field counts alike at every bound; the last part of the
-training, all but the first fifth, computes with rounded weights and activations. The same seed gives the same samples.
+checkpoint. The loss is the logarithm of the rate, so that every field counts alike at every bound; all of the training but
+its first fifth computes with rounded weights and activations. The same seed gives the same networks.
+
+Memory that is kept instead of being given back makes it twice as fast:
+MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=67108864
 """
 
 import argparse
@@ -89,6 +92,17 @@ class Predictor(nn.Module):
             self.output.bias[:predictor.FILTERS] = 0.3
             self.output.bias[-1] = -2.5
 
+    def grow_from(self, smaller):
+        """Computes what a network of fewer hidden units does: the units that are new have no say yet."""
+        with torch.no_grad():
+            for mine, other in zip([*self.hidden, self.output], [*smaller.hidden, smaller.output]):
+                outputs, inputs = other.weight.shape
+                mine.weight[:outputs, :inputs] = other.weight
+                mine.weight[:outputs, inputs:] = 0
+                mine.bias[:outputs] = other.bias
+            self.coordinates.copy_(smaller.coordinates)
+            self.basis.copy_(smaller.basis)
+
     def filters(self):
         """Taps, whose details can be thousands of times larger than what the filters are to tell: see `basis`."""
         return self.coordinates @ self.basis
@@ -118,6 +132,16 @@ class Predictor(nn.Module):
         gates = y[:, :predictor.FILTERS].clamp(-4, 4)
         correction = sign * (gates * filtered).sum(1) * batch["unit"]
         return correction, y[:, -1] * math.log(2) + batch["log_scale"]
+
+
+def load(path):
+    """({graph: trained network}, facts) of a checkpoint."""
+    state = torch.load(path, weights_only=False)
+    networks = {g: Predictor(g, state[g.split("-")[2]]) for g in predictor.GRAPHS}
+    for graph, network in networks.items():
+        prefix = f"{graph}."
+        network.load_state_dict({k[len(prefix):]: v for k, v in state["networks"].items() if k.startswith(prefix)})
+    return networks, state
 
 
 def mass(low, high, scale):
@@ -236,6 +260,10 @@ class Training:
         self.batches = {g: Batches(folder, g, totals, args.seed) for g in predictor.GRAPHS}
         for graph, network in self.networks.items():
             network.basis.copy_(basis(self.batches[graph], predictor.detail_count(graph)))
+        if args.start:
+            smaller, _ = load(args.start)
+            for graph, network in self.networks.items():
+                network.grow_from(smaller[graph])
         self.turns = {g: predictor.turns(g) for g in predictor.GRAPHS}
         self.random = np.random.default_rng(args.seed)
         hidden = [layer.weight for n in self.networks.values() for layer in n.hidden]
@@ -291,6 +319,7 @@ def arguments(words=None):
     parser.add_argument("checkpoint", type=pathlib.Path)
     parser.add_argument("--fine", type=sizes, default=[32, 32], help="hidden units of the networks of the finest level")
     parser.add_argument("--coarse", type=sizes, default=[64, 32], help="of all other levels")
+    parser.add_argument("--start", help="checkpoint of networks of no more hidden units to grow from")
     parser.add_argument("--rounds", type=int, default=20000)
     parser.add_argument("--float-part", type=float, default=0.2, help="part of the training without rounding")
     parser.add_argument("--seed", type=int, default=1)

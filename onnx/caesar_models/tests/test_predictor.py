@@ -108,6 +108,14 @@ def test_integers_are_the_network_that_was_trained(graph):
     assert np.abs(classes - scale).max() < 1.2
 
 
+def test_a_grown_network_starts_as_the_smaller_one():
+    small, large, (_, batch) = trained(GRAPH), train_predictor.Predictor(GRAPH, [48, 32]), batch_of(GRAPH)
+    large.grow_from(small)
+    upright = list(range(predictor.DETAILS)), 1
+    for found, wanted in zip(large(batch, upright, False), small(batch, upright, False)):
+        assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_lengths_scale():
     """A lattice twice as fine gives the same codes: twice the correction, the same class."""
     network = export_predictor.whole(trained(GRAPH))
