@@ -1,6 +1,8 @@
-//! Nanoseconds a target that a 32-32 network takes with each instruction set: least of many short runs on one core.
+//! Nanoseconds a target that a 32-32 network takes with each instruction set on rows of 128 targets: least of many short runs
+//! on one core.
 //!
-//! `cargo run --release -p caesar-kernels --example speed`
+//! `cargo run --release -p caesar-kernels --example speed`; what each stage takes of it:
+//! `cargo test --release -p caesar-kernels figures -- --ignored --nocapture`.
 
 use caesar_kernels::{Dense, Isa, OUTPUTS, Predictor, References, Row};
 use std::hint::black_box;
@@ -15,27 +17,27 @@ const PITCH: usize = TARGETS + 32;
 type Run<'a> = dyn FnMut(&Row, &mut [i32], &mut [u8]) + 'a;
 
 fn main() {
-    let ghz = clock();
-    println!("clock {ghz:.2} GHz");
-    println!("instructions  network  references   ns a target   inputs  dense  rest   products a cycle   MB/s of float32");
     let named = std::env::args().nth(1);
+    println!("instructions  step    references   ns a target   MB/s of float32   inputs apart   finish apart");
     for isa in Isa::available().into_iter().filter(|isa| named.as_ref().is_none_or(|n| *n == isa.to_string())) {
-        for (references, own) in [(0, 24), (0, 28), (1, 24), (2, 24), (2, 28)] {
-            measure(isa, references, own, ghz);
+        for (step, references, own) in
+            [("centre", 0, 24), ("below", 0, 28), ("centre", 1, 24), ("centre", 2, 24), ("below", 2, 28)]
+        {
+            let [whole, inputs, finish] = measure(isa, references, own);
+            let speed = 4000.0 / whole;
+            println!("{:13} {step:10} {references:7} {whole:13.1} {speed:17.0} {inputs:14.1} {finish:14.1}", isa.to_string());
         }
     }
 }
 
-fn measure(isa: Isa, references: usize, own: usize, ghz: f64) {
+/// Nanoseconds of a prediction, and of what runs before and after layers that are computed elsewhere.
+fn measure(isa: Isa, references: usize, own: usize) -> [f64; 3] {
     let predictor = network(references > 0);
     // A smooth field with some noise in few planes, each row of which lies where the planes of a tile have it.
     let planes: Vec<Vec<i32>> = (0..8).map(plane).collect();
     let activity: Vec<i16> = (0..PITCH * (ROWS + 4)).map(|i| (i * 7919 % 61 / 20) as i16).collect();
     let around = |i: usize, row: usize| &planes[i % 4][(row + i / 4 % 4) * PITCH + 8 + i / 16..][..TARGETS];
     let reference = |i: usize, row: usize| &planes[4 + i % 4][(row + i / 4) * PITCH + 8..][..TARGETS];
-    let (mut prediction, mut classes) = (vec![0; TARGETS], vec![0; TARGETS]);
-    let (mut inputs, sums) = (vec![0; predictor.inputs() * TARGETS], vec![100; OUTPUTS * TARGETS]);
-
     let own: Vec<Vec<&[i32]>> = (0..ROWS).map(|r| (0..own).map(|i| around(i, r)).collect()).collect();
     let row = |r: usize| Row {
         own: &own[r],
@@ -50,6 +52,7 @@ fn measure(isa: Isa, references: usize, own: usize, ghz: f64) {
     };
     let rows: Vec<Row> = (0..ROWS).map(row).collect();
 
+    let (mut prediction, mut classes) = (vec![0; TARGETS], vec![0; TARGETS]);
     let mut time = |run: &mut Run| {
         let mut least = f64::INFINITY;
         for _ in 0..100 {
@@ -62,19 +65,12 @@ fn measure(isa: Isa, references: usize, own: usize, ghz: f64) {
         }
         least * 1e9 / (ROWS * TARGETS) as f64
     };
-    let whole = time(&mut |row, prediction, classes| predictor.predict_row(isa, row, prediction, classes));
-    let input = time(&mut |row, prediction, _| predictor.inputs_row(isa, row, prediction, &mut inputs));
-    let but_dense = time(&mut |row, prediction, classes| predictor.finish_row(isa, row, &sums, prediction, classes));
-    let dense = whole - but_dense;
-    let products = (predictor.inputs() * 32 + 32 * 32 + 32 * OUTPUTS) as f64;
-    println!(
-        "{:13} {:8} {references:10} {whole:13.1} {input:8.1} {dense:6.1} {:5.1} {:18.1} {:18.0}",
-        isa.to_string(),
-        if own[0].len() == 28 { "below" } else { "others" },
-        but_dense - input,
-        products / dense / ghz,
-        4000.0 / whole,
-    );
+    let (mut inputs, sums) = (vec![0; predictor.inputs() * TARGETS], vec![100; OUTPUTS * TARGETS]);
+    [
+        time(&mut |row, prediction, classes| predictor.predict_row(isa, row, prediction, classes)),
+        time(&mut |row, prediction, _| predictor.inputs_row(isa, row, prediction, &mut inputs)),
+        time(&mut |row, prediction, classes| predictor.finish_row(isa, row, &sums, prediction, classes)),
+    ]
 }
 
 fn plane(i: usize) -> Vec<i32> {
@@ -97,21 +93,4 @@ fn network(references: bool) -> Predictor {
     let layers = [layer(if references { 60 } else { 36 }, 32, true), layer(32, 32, true), layer(32, OUTPUTS, false)];
     let filters: Vec<i16> = (0..8 * if references { 46 } else { 28 }).map(|_| random(500) as i16).collect();
     Predictor::new(layers, &filters).expect("a network within bounds")
-}
-
-/// Cycles a nanosecond: the six operations of an xorshift step wait for each other.
-fn clock() -> f64 {
-    let steps = 3_000_000;
-    let mut least = f64::INFINITY;
-    for _ in 0..10 {
-        let (mut x, start) = (black_box(1u64), Instant::now());
-        for _ in 0..steps {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-        }
-        black_box(x);
-        least = least.min(start.elapsed().as_secs_f64());
-    }
-    6.0 * steps as f64 / least / 1e9
 }

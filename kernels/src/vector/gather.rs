@@ -102,14 +102,14 @@ unsafe fn referred_details<L: Lanes>(
     let (target, misfit) = unsafe { (at(l, mean[0], x), at(l, misfit, x)) };
     let (own, base) = (l.sub(narrow.half, prediction), l.sub(narrow.half, target));
     let mut of_mean = [zero; 2];
-    let mut last = zero;
+    let mut of_target = zero;
     for i in 0..6 {
         // SAFETY: as above.
         let (a, b) = unsafe { (at(l, mean[2 * i], x), at(l, mean[2 * i + 1], x)) };
         let pair = narrow.pair(narrow.detail(a, if i == 0 { own } else { base }), narrow.detail(b, base));
         let size = l.abs_i16(pair);
         if i == 0 {
-            last = l.dot_i16(zero, size, first);
+            of_target = l.dot_i16(zero, size, first);
         }
         of_mean[i % 2] = l.dot_i16(of_mean[i % 2], size, l.splat(if i == 0 { 21 << 16 } else { twice(21) }));
         scratch.pairs[OWN / 2 + i].write(l, group, pair);
@@ -130,12 +130,15 @@ unsafe fn referred_details<L: Lanes>(
     let size = l.abs_i16(pair);
     let around = l.add(l.dot_i16(of_mean[0], size, l.splat(21)), of_mean[1]);
     let misfit = l.abs_i16(narrow.pair(narrow.detail(misfit, narrow.half), zero));
+    let sizes = [of_target, l.shr_by::<8>(around), l.dot_i16(zero, misfit, first), l.dot_i16(zero, size, second)];
     let bins = Bins::new(l, narrow.shift, scales);
-    let log = |size: L::V| bins.log(narrow.plus(size, scales.single));
-    let of_difference = if difference.is_some() { log(l.dot_i16(zero, size, second)) } else { zero };
-    scratch.sizes[0].write(l, group, l.pair(log(last), log(l.shr_by::<8>(around))));
-    scratch.sizes[1].write(l, group, l.pair(log(l.dot_i16(zero, misfit, first)), l.splat(scales.references)));
-    scratch.sizes[2].write(l, group, l.pair(of_difference, zero));
+    let mut logs = [zero; 4];
+    for i in 0..if difference.is_some() { 4 } else { 3 } {
+        logs[i] = bins.log(narrow.plus(sizes[i], scales.single));
+    }
+    scratch.sizes[0].write(l, group, l.pair(logs[0], logs[1]));
+    scratch.sizes[1].write(l, group, l.pair(logs[2], l.splat(scales.references)));
+    scratch.sizes[2].write(l, group, l.pair(logs[3], zero));
 }
 
 /// # Safety
@@ -144,7 +147,9 @@ unsafe fn referred_details<L: Lanes>(
 unsafe fn codes<L: Lanes>(l: L, row: &Row, scales: &Scales, x: usize, group: usize, scratch: &mut Scratch) {
     let Scratch { pairs, codes: [codes, _], sizes, .. } = scratch;
     // SAFETY: by contract, here and below.
-    let [shift, scale, near] = unsafe { [&scratch.shift, &scratch.scale, &scratch.near].map(|p| p.read(l, group)) };
+    let (shift, scale) = unsafe { (scratch.shift.read(l, group), scratch.scale.read(l, group)) };
+    // SAFETY: as above.
+    let near = unsafe { scratch.near.read(l, group) };
     let log = l.sub(l.shr_zeros_by::<23>(l.float_bits(scale)), l.splat(127));
     scratch.log.write(l, group, log);
     let coder = Coder::new(l, log);

@@ -1,8 +1,11 @@
 //! The predictor in vector registers: one program over [`Lanes`], which every instruction set implements.
 //!
 //! Everything is `#[inline(always)]`: only so does generic code take on the instructions of the function that it ends up in.
+//! Closures do not, so there are none around vectors.
 
 mod dense;
+#[cfg(test)]
+mod figures;
 mod finish;
 mod gather;
 mod lanes;

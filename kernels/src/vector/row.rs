@@ -19,24 +19,29 @@ pub fn predict_row(isa: Isa, predictor: &Predictor, row: &Row, prediction: &mut 
     if n >= LANES || isa == Isa::PORTABLE {
         return run(isa, Predict { predictor, row, sums: None, prediction, classes });
     }
-    // Too short for a vector: the rest of it repeats zeros.
-    let pad = |slice: &[i32]| -> [i32; LANES] { std::array::from_fn(|i| slice.get(i).copied().unwrap_or(0)) };
-    let pad_i16 = |slice: &[i16]| -> [i16; LANES] { std::array::from_fn(|i| slice.get(i).copied().unwrap_or(0)) };
-    let own: [_; OWN] = std::array::from_fn(|i| row.own.get(i).map_or([0; LANES], |slice| pad(slice)));
+    // Too short for a vector: followed by zeros.
+    let mut own = [[0; LANES]; OWN];
+    own.iter_mut().zip(row.own).for_each(|(to, from)| *to = padded(from));
     let own = own.each_ref().map(|o| &o[..]);
-    let references = row.references.map(|r| (r.mean.map(pad), pad(r.misfit), r.difference.map(|d| d.map(pad))));
+    let references = row.references.map(|r| (r.mean.map(padded), padded(r.misfit), r.difference.map(|d| d.map(padded))));
     let references = references.as_ref().map(|(mean, misfit, difference)| References {
         mean: mean.each_ref().map(|m| &m[..]),
         misfit,
         difference: difference.as_ref().map(|d| d.each_ref().map(|f| &f[..])),
     });
-    let activity = row.activity.map(pad_i16);
+    let activity = row.activity.map(padded);
     let activity = activity.each_ref().map(|a| &a[..]);
-    let (mut padded, mut padded_classes) = (pad(prediction), [0; LANES]);
+    let (mut predictions, mut all_classes) = (padded(prediction), [0; LANES]);
     let row = Row { own: &own[..row.own.len()], references, activity, ..*row };
-    run(isa, Predict { predictor, row: &row, sums: None, prediction: &mut padded, classes: &mut padded_classes });
-    prediction.copy_from_slice(&padded[..n]);
-    classes.copy_from_slice(&padded_classes[..n]);
+    run(isa, Predict { predictor, row: &row, sums: None, prediction: &mut predictions, classes: &mut all_classes });
+    prediction.copy_from_slice(&predictions[..n]);
+    classes.copy_from_slice(&all_classes[..n]);
+}
+
+fn padded<T: Copy + Default>(slice: &[T]) -> [T; LANES] {
+    let mut padded = [T::default(); LANES];
+    padded[..slice.len()].copy_from_slice(slice);
+    padded
 }
 
 pub fn inputs_row(isa: Isa, predictor: &Predictor, row: &Row, prediction: &[i32], inputs: &mut [u8]) {

@@ -41,10 +41,11 @@ impl Network {
     pub fn new(random: &mut Random, references: bool, hidden: [usize; 2]) -> Self {
         let [inputs, taps] = if references { [60, 46] } else { [36, 28] };
         let largest = random.within(0, 63);
+        let longest = [8, 12, 24][random.within(0, 2) as usize];
         let mut layer = |inputs: usize, outputs: usize, has_shifts: bool| {
             let weights = (0..inputs * outputs).map(|_| random.within(-largest - 1, largest) as i8).collect();
             let bias = (0..outputs).map(|_| random.within(-30000, 30000)).collect();
-            let shifts = (0..if has_shifts { outputs } else { 0 }).map(|_| random.within(0, 12) as u32).collect();
+            let shifts = (0..if has_shifts { outputs } else { 0 }).map(|_| random.within(0, longest) as u32).collect();
             Dense { weights, bias, shifts }
         };
         let layers = [layer(inputs, hidden[0], true), layer(hidden[0], hidden[1], true), layer(hidden[1], OUTPUTS, false)];
