@@ -32,7 +32,7 @@ impl Set {
     fn is_available(self) -> bool {
         match self {
             Set::Portable => true,
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Set::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => is_x86_feature_detected!("avx2"),

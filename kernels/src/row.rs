@@ -9,7 +9,7 @@ pub const OWN: usize = 28;
 /// wrap.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
-    /// The neighbours, 24 or 28.
+    /// The neighbours, 24 or 28, the four nearest first.
     pub own: &'a [&'a [i32]],
     /// Frames decoded before; none for a network that stands alone.
     pub references: Option<References<'a>>,

@@ -164,7 +164,8 @@ unsafe fn tile<L: Lanes, D: Dot, const G: usize>(
 
 #[inline(always)]
 fn reduce<L: Lanes>(l: L, sum: L::V, by: &Reduction, output: usize) -> L::V {
-    let sum = l.shl(sum, l.splat(by.left[output]));
+    let doubled = l.splat(by.doubled[output]);
+    let sum = l.shl(sum, doubled);
     let lost = l.min(l.and(sum, l.splat(by.lost[output])), l.splat(1));
-    l.or(l.shr(sum, l.splat(by.right[output])), l.or(lost, l.splat(by.odd[output])))
+    l.or(l.shr(sum, l.splat(by.right[output])), l.or(lost, doubled))
 }

@@ -192,7 +192,7 @@ unsafe fn codes<L: Lanes>(l: L, row: &Row, scales: &Scales, x: usize, group: usi
 /// # Safety
 /// Sixteen values begin at `x`.
 #[inline(always)]
-pub unsafe fn chunk<T>(slice: &[T], x: usize) -> &[T; LANES] {
+unsafe fn chunk<T>(slice: &[T], x: usize) -> &[T; LANES] {
     debug_assert!(x + LANES <= slice.len());
     // SAFETY: by contract.
     unsafe { &*slice.as_ptr().add(x).cast() }

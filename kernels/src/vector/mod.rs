@@ -9,7 +9,7 @@ mod figures;
 mod finish;
 mod gather;
 mod lanes;
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod neon;
 mod packed;
 mod row;
@@ -41,7 +41,7 @@ pub fn run<K: Kernel>(isa: Isa, kernel: K) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Set::Avx2 => unsafe { x86::ymm::run(kernel) },
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         // SAFETY: as above.
         Set::Neon => unsafe { neon::run(kernel) },
         _ => kernel.portable(),

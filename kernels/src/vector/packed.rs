@@ -40,12 +40,11 @@ pub struct Tile {
 /// Brings sums into the unit for which there are fast shifts, where theirs is none.
 #[derive(Debug, Clone)]
 pub struct Reduction {
-    pub left: [i32; TILE],
     pub right: [i32; TILE],
     /// The bits that are shifted out; whether any is set lives on in the lowest bit.
     pub lost: [i32; TILE],
-    /// What else is set in the lowest bit.
-    pub odd: [i32; TILE],
+    /// 1 where there is no shift: twice the sum, and one, is never a tie.
+    pub doubled: [i32; TILE],
 }
 
 /// Shifts of 1 to 8 for u16 sums in the order in which packing leaves them: of four targets each, outputs 0 and 1, then 2
@@ -106,9 +105,7 @@ impl Tile {
 impl Reduction {
     fn new(shifts: [u32; TILE]) -> Self {
         let right = shifts.map(|s| s.saturating_sub(8) as i32);
-        // Twice the sum and a half is never a tie.
-        let zero = shifts.map(|s| i32::from(s == 0));
-        Reduction { left: zero, right, lost: right.map(|r| (1 << r) - 1), odd: zero }
+        Reduction { right, lost: right.map(|r| (1 << r) - 1), doubled: shifts.map(|s| i32::from(s == 0)) }
     }
 }
 

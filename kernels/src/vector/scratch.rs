@@ -49,7 +49,7 @@ pub struct Scratch {
     pub sizes: [Plane; 3],
     /// Details.
     pub pairs: [Plane; PAIRS],
-    /// Inputs of the network and codes of its hidden layers.
+    /// Inputs of the network and codes of its second hidden layer, and codes of its first one.
     pub codes: [[Plane; MAX_HIDDEN / 4]; 2],
     pub sums: [Plane; SUMS],
     pub filtered: [Plane; FILTERS],
