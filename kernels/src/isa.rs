@@ -1,5 +1,7 @@
 //! Instruction sets, and which of them this processor has.
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+use std::arch::is_aarch64_feature_detected;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -11,18 +13,20 @@ pub struct Isa(Set);
 pub(crate) enum Set {
     Portable,
     Neon,
+    NeonDot,
     Avx2,
     AvxVnni,
     Avx512Vnni,
 }
 
 impl Set {
-    const ALL: [Set; 5] = [Set::Portable, Set::Neon, Set::Avx2, Set::AvxVnni, Set::Avx512Vnni];
+    const ALL: [Set; 6] = [Set::Portable, Set::Neon, Set::NeonDot, Set::Avx2, Set::AvxVnni, Set::Avx512Vnni];
 
     fn name(self) -> &'static str {
         match self {
             Set::Portable => "portable",
             Set::Neon => "neon",
+            Set::NeonDot => "neon-dot",
             Set::Avx2 => "avx2",
             Set::AvxVnni => "avx-vnni",
             Set::Avx512Vnni => "avx512-vnni",
@@ -33,7 +37,9 @@ impl Set {
         match self {
             Set::Portable => true,
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            Set::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            Set::Neon => is_aarch64_feature_detected!("neon"),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Set::NeonDot => is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("dotprod"),
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => is_x86_feature_detected!("avx2"),
             #[cfg(target_arch = "x86_64")]
@@ -59,7 +65,7 @@ impl Isa {
     }
 
     /// The fastest of this processor, or no faster than the one that the environment variable `CAESAR_KERNELS` names
-    /// (`portable`, `neon`, `avx2`, `avx-vnni`, `avx512-vnni`) at the first call.
+    /// (`portable`, `neon`, `neon-dot`, `avx2`, `avx-vnni`, `avx512-vnni`) at the first call.
     pub fn best() -> Isa {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| Isa::chosen(std::env::var("CAESAR_KERNELS").ok().as_deref()))

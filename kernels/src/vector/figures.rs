@@ -64,12 +64,13 @@ fn figures() {
     println!("{ghz:.2} GHz; ns a target of a 32-32 network");
     println!("instructions  references  gather  network  filters  finish   products a cycle, and of the most possible");
     for isa in Isa::available() {
-        // Of two ports; of four with NEON, which takes four instructions for sixteen products.
+        // Of two ports; of four with NEON, which without its dot product takes four instructions for sixteen products.
         let most = match isa.set() {
             Set::Avx512Vnni => 128.0,
             Set::AvxVnni => 64.0,
             Set::Avx2 => 32.0,
             Set::Neon => 16.0,
+            Set::NeonDot => 64.0,
             Set::Portable => continue,
         };
         for references in 0..3 {

@@ -44,6 +44,9 @@ pub fn run<K: Kernel>(isa: Isa, kernel: K) {
         #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         // SAFETY: as above.
         Set::Neon => unsafe { neon::run(kernel) },
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        // SAFETY: as above.
+        Set::NeonDot => unsafe { neon::run_dot(kernel) },
         _ => kernel.portable(),
     }
 }

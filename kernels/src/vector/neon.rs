@@ -1,25 +1,31 @@
-//! NEON: sixteen lanes are four registers.
+//! NEON, with or without its dot product: sixteen lanes are four registers.
 
 use super::Kernel;
 use super::lanes::{LANES, Lanes};
 use super::packed::Rounding;
 use std::arch::aarch64::*;
+use std::arch::asm;
 use std::mem::transmute;
 
 #[derive(Clone, Copy)]
-pub struct Neon(());
+pub struct Neon<const DOT: bool>(());
 
 type Four = [int32x4_t; 4];
 
 #[target_feature(enable = "neon")]
 pub fn run<K: Kernel>(kernel: K) {
-    kernel.vector(Neon(()));
+    kernel.vector(Neon::<false>(()));
+}
+
+#[target_feature(enable = "neon,dotprod")]
+pub fn run_dot<K: Kernel>(kernel: K) {
+    kernel.vector(Neon::<true>(()));
 }
 
 macro_rules! safe {
     ($e:expr) => {
-        // SAFETY: only `run` makes a `Neon`, and it has the instructions. Arrays and registers are of one size and take
-        // any bits.
+        // SAFETY: only `run` and `run_dot` make a `Neon`, and they have the instructions. Arrays and registers are of one size
+        // and take any bits.
         unsafe { $e }
     };
 }
@@ -62,12 +68,12 @@ macro_rules! i32s {
     };
 }
 
-impl Neon {
+impl<const DOT: bool> Neon<DOT> {
     /// Sums of two outputs, four targets each, to codes.
     #[inline(always)]
     fn round(self, a: int32x4_t, b: int32x4_t, factor: [u16; 8], lost: [u16; 8]) -> uint16x8_t {
         safe!({
-            let (factor, lost): (uint16x8_t, uint16x8_t) = (transmute(factor), transmute(lost));
+            let (factor, lost) = (vld1q_u16(factor.as_ptr()), vld1q_u16(lost.as_ptr()));
             let sums = vqmovun_high_s32(vqmovun_s32(a), b);
             let low = vmull_u16(vget_low_u16(sums), vget_low_u16(factor));
             let rounded = vshrn_high_n_u32::<16>(vshrn_n_u32::<16>(low), vmull_high_u16(sums, factor));
@@ -77,7 +83,7 @@ impl Neon {
     }
 }
 
-impl Lanes for Neon {
+impl<const DOT: bool> Lanes for Neon<DOT> {
     type V = Four;
 
     const WIDE: bool = false;
@@ -233,9 +239,17 @@ impl Lanes for Neon {
     #[inline(always)]
     fn dot_codes(self, sum: Four, codes: Four, weights: Four) -> Four {
         each!(s = sum, x = codes, y = weights => {
-            let (x, y) = (vreinterpretq_s8_s32(x), vreinterpretq_s8_s32(y));
-            let low = vmull_s8(vget_low_s8(x), vget_low_s8(y));
-            vpadalq_s16(s, vpaddq_s16(low, vmull_high_s8(x, y)))
+            if DOT {
+                let mut sum = s;
+                // The intrinsic is not in stable Rust yet.
+                asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) x, in(vreg) y,
+                    options(pure, nomem, nostack, preserves_flags));
+                sum
+            } else {
+                let (x, y) = (vreinterpretq_s8_s32(x), vreinterpretq_s8_s32(y));
+                let low = vmull_s8(vget_low_s8(x), vget_low_s8(y));
+                vpadalq_s16(s, vpaddq_s16(low, vmull_high_s8(x, y)))
+            }
         })
     }
 
