@@ -1,24 +1,25 @@
 //! Weights of clues fitted to the codes of a step; only the encoder does this, so it may use floats.
 
-use super::expect::{CLUES, UNIT, WEIGHT_LIMIT, WEIGHT_UNIT, Weights};
-use crate::method::closed_loop::fit::{FEWEST, Search, least_squares};
+use super::expect::{UNIT, WEIGHT_LIMIT, WEIGHT_UNIT};
+use crate::method::closed_loop::fit::{FEWEST, least_squares};
 use crate::method::closed_loop::told::change_bits;
 
 /// Some codes of a step with their clues.
-pub struct ClueSamples {
-    pub clues: [Vec<f32>; CLUES],
+pub struct ClueSamples<const M: usize> {
+    pub clues: [Vec<f32>; M],
     pub magnitudes: Vec<f32>,
     /// Targets of the step for each sample.
-    share: f64,
-    search: Search,
+    pub share: f64,
+    /// Which clues may have a part.
+    allowed: [bool; M],
 }
 
-impl ClueSamples {
-    pub fn new(share: f64, search: Search) -> Self {
-        ClueSamples { clues: Default::default(), magnitudes: Vec::new(), share, search }
+impl<const M: usize> ClueSamples<M> {
+    pub fn new(share: f64, allowed: [bool; M]) -> Self {
+        ClueSamples { clues: std::array::from_fn(|_| Vec::new()), magnitudes: Vec::new(), share, allowed }
     }
 
-    fn expected(&self, weights: &Weights) -> Vec<f32> {
+    fn expected(&self, weights: &[i16; M]) -> Vec<f32> {
         let mut expected = vec![0.005; self.magnitudes.len()];
         for (clue, &weight) in self.clues.iter().zip(weights).filter(|(_, w)| **w != 0) {
             let weight = f32::from(weight) / UNIT as f32;
@@ -28,13 +29,13 @@ impl ClueSamples {
     }
 
     /// The bits of all codes of the step, were they geometrically distributed.
-    fn bits(&self, weights: &Weights) -> f64 {
+    fn bits(&self, weights: &[i16; M]) -> f64 {
         let bits = |(&m, e): (&f32, f32)| (1.0 + e).log2() + m * (1.0 + 1.0 / e).log2();
         f64::from(self.magnitudes.iter().zip(self.expected(weights)).map(bits).sum::<f32>()) * self.share
     }
 
     /// Weights that pay for being told instead of `start`, or `start`.
-    pub fn better_weights(&self, start: &Weights) -> Weights {
+    pub fn better_weights(&self, start: &[i16; M]) -> [i16; M] {
         if self.magnitudes.len() < FEWEST {
             return *start;
         }
@@ -44,19 +45,17 @@ impl ClueSamples {
     }
 
     /// Weights, none of them negative, under which the expected magnitudes are the likeliest.
-    fn fit(&self) -> Weights {
+    pub fn fit(&self) -> [i16; M] {
         let mean = self.magnitudes.iter().sum::<f32>() / self.magnitudes.len().max(1) as f32;
         let mut expected = vec![mean; self.magnitudes.len()];
-        let mut weights = [0; CLUES];
-        let essential = [0, 2, 5, 6, 7, 8, 11, 12, 13];
-        let allowed = |i: &usize| self.search.thorough || essential.contains(i);
+        let mut weights = [0; M];
         for _ in 0..3 {
             let trust: Vec<f32> = expected.iter().map(|e| 1.0 / ((e + 0.02) * (1.0 + e))).collect();
-            let mut active: Vec<usize> = (0..CLUES).filter(allowed).collect();
+            let mut active: Vec<usize> = (0..M).filter(|&i| self.allowed[i]).collect();
             loop {
                 let clues: Vec<&[f32]> = active.iter().map(|&i| &self.clues[i][..]).collect();
                 let found = least_squares(&clues, &trust, &self.magnitudes);
-                weights = [0; CLUES];
+                weights = [0; M];
                 for (&i, &weight) in active.iter().zip(&found) {
                     let units = (weight * f64::from(UNIT) / f64::from(WEIGHT_UNIT)).round() as i16;
                     weights[i] = units.clamp(0, WEIGHT_LIMIT / WEIGHT_UNIT as i16) * WEIGHT_UNIT as i16;

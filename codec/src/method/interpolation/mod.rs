@@ -4,8 +4,8 @@
 //! What the bytes mean is `docs/method-interpolation.md`.
 
 mod context;
-mod expect;
-mod fit;
+pub mod expect;
+pub mod fit;
 pub mod step;
 #[cfg(test)]
 mod tests;

@@ -149,9 +149,11 @@ impl<const N: usize, P: Predictor> StepCoder<N, P> {
         codes: &Plane<i32>,
         linear: &Linear,
         search: Search,
-    ) -> ClueSamples {
+    ) -> ClueSamples<CLUES> {
         let (rows, columns) = (codes.rows, codes.columns);
-        let mut samples = ClueSamples::new(search.share(rows, columns), search);
+        let essential = [0, 2, 5, 6, 7, 8, 11, 12, 13];
+        let allowed = std::array::from_fn(|i| search.thorough || essential.contains(&i));
+        let mut samples = ClueSamples::new(search.share(rows, columns), allowed);
         let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin), step.buffers());
         let mut clue = vec![0; columns];
         let edge = EDGE as isize;

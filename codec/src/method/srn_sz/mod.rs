@@ -9,6 +9,7 @@
 mod neighbours;
 mod networks;
 pub mod samples;
+mod scale;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,132 @@
+//! The scale of a row's codes: what the network tells, weighed with the codes that are known around them.
+
+use crate::entropy::codes::log_class;
+use crate::entropy::symbols::CLASSES;
+use crate::method::closed_loop::details::accumulate;
+use crate::method::closed_loop::fit::FEWEST;
+use crate::method::closed_loop::plane::Phase;
+use crate::method::closed_loop::step::Step;
+use crate::method::closed_loop::told::change_bits;
+use crate::method::interpolation::expect::WEIGHT_UNIT;
+use crate::method::interpolation::fit::ClueSamples;
+
+/// Clues: magnitudes north, north-west, north-east and two rows north; sums over coarse points, centres, points to the right
+/// and references; one; the mean magnitude that the network's class means.
+pub const CLUES: usize = 10;
+/// Columns of margin in rows of magnitudes.
+pub const EDGE: usize = 1;
+/// Weights to start from: the network alone.
+pub const START: [i16; CLUES] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 256];
+/// The mean magnitude of codes of each class, were they logistic, in 65536ths.
+const MEAN: [u32; CLASSES] = [
+    1, 1, 1, 1, 1, 1, 2, 10, 44, 157, 456, 1117,
+    2358, 4390, 7342, 11225, 15954, 21429, 27609, 34567, 42482, 51609, 62247, 74737,
+    89466, 106882, 127512, 151978, 181019, 215509, 256485, 305183, 363067, 431881, 513696, 610975,
+    726647, 864193, 1027754, 1222255, 1453550, 1728601, 2055690, 2444662, 2907270, 3457346, 4111501, 4889426,
+    5814540, 6914692, 8223001, 9778852, 11629080, 13829385, 16446003, 19557703, 23258160, 27658769, 32892005, 39115407,
+    46516320, 55317539, 65784010, 78230813, 93032640, 110635077, 131568021, 156461627,
+];
+
+/// The class whose mean is nearest, by the logarithm of a mean, eight to an octave.
+const NEAREST: [u8; 256] = {
+    let mut nearest = [0; 256];
+    let (mut i, mut class) = (0, 0);
+    while i < 256 {
+        // Squared, in 64ths: halfway to the next octave's eighth.
+        let mean = (17 + 2 * (i as u128 % 8)) << (i / 8);
+        while class + 1 < CLASSES && mean * mean > 256 * MEAN[class] as u128 * MEAN[class + 1] as u128 {
+            class += 1;
+        }
+        nearest[i] = class as u8;
+        i += 1;
+    }
+    nearest
+};
+
+/// Clue `index` of a row of targets, but for the network's; the magnitudes of the two rows above with margins, nearest first.
+fn clue_row(index: usize, step: &Step, row: usize, above: [&[i16]; 2], out: &mut [i16]) {
+    let columns = out.len();
+    let shifted = |row: &[i16], by: usize, out: &mut [i16]| out.copy_from_slice(&row[by..][..columns]);
+    match index {
+        0 => shifted(above[0], EDGE, out),
+        1 => shifted(above[0], EDGE - 1, out),
+        2 => shifted(above[0], EDGE + 1, out),
+        3 => shifted(above[1], EDGE, out),
+        4 => step.sizes_near(Phase::Coarse, row, out),
+        5 => step.sizes_near(Phase::Centre, row, out),
+        6 => step.sizes_near(Phase::Right, row, out),
+        7 => step.sizes_of_references(row, out),
+        _ => out.fill(1),
+    }
+}
+
+/// Appends the clues of some columns of a row to samples.
+pub fn sample(samples: &mut ClueSamples<CLUES>, step: &Step, row: usize, above: [&[i16]; 2], classes: &[u8], kept: &[usize]) {
+    let mut clue = vec![0; classes.len()];
+    for index in 0..CLUES - 1 {
+        clue_row(index, step, row, above, &mut clue);
+        samples.clues[index].extend(kept.iter().map(|&x| f32::from(clue[x])));
+    }
+    samples.clues[CLUES - 1].extend(kept.iter().map(|&x| MEAN[usize::from(classes[x])] as f32 / 65536.0));
+}
+
+/// Weights that pay for being told instead of `start`, or `start`: those that the samples want, or none but the network's.
+pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES]) -> [i16; CLUES] {
+    if samples.magnitudes.len() < 4 * FEWEST {
+        return *start;
+    }
+    let now = bits(samples, start);
+    // What is gained on samples is not all gained.
+    let gain = |weights: &[i16; CLUES]| (now - bits(samples, weights)) * samples.share * 0.5 - change_bits(start, weights, WEIGHT_UNIT);
+    let candidates = [START, samples.fit()];
+    let best = if gain(&candidates[0]) >= gain(&candidates[1]) { candidates[0] } else { candidates[1] };
+    if gain(&best) > 0.0 { best } else { *start }
+}
+
+/// The bits of the sampled magnitudes, were each class coded by a histogram of its own.
+fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
+    const SIZES: usize = 24;
+    let mut counts = vec![[0u32; SIZES]; CLASSES];
+    let mut low = 0;
+    for (i, &magnitude) in samples.magnitudes.iter().enumerate() {
+        let clues = samples.clues.iter().zip(weights);
+        let expected: f32 = clues.map(|(clue, &weight)| clue[i] * f32::from(weight)).sum::<f32>() / 256.0;
+        let class = nearest((expected * 65536.0) as u64);
+        let size = log_class(magnitude as u32).min(SIZES - 1);
+        counts[usize::from(class)][size] += 1;
+        low += size.saturating_sub(2) / 2;
+    }
+    let entropy = |counts: &[u32; SIZES]| {
+        let total = f64::from(counts.iter().sum::<u32>());
+        let different = counts.iter().filter(|&&c| c > 0).count() as f64;
+        let each = counts.iter().filter(|&&c| c > 0).map(|&c| f64::from(c) * (total / f64::from(c)).log2());
+        each.sum::<f64>() + 0.5 * different * (total + 1.0).log2()
+    };
+    low as f64 + counts.iter().map(entropy).sum::<f64>()
+}
+
+/// Turns the network's classes of a row into those under which its codes are coded.
+pub fn weigh(weights: &[i16; CLUES], step: &Step, row: usize, above: [&[i16]; 2], classes: &mut [u8], clue: &mut [i16], sums: &mut [i32]) {
+    // Nothing but the network is asked.
+    if *weights == START {
+        return;
+    }
+    sums.fill(0);
+    for index in (0..CLUES - 1).filter(|&i| weights[i] != 0) {
+        clue_row(index, step, row, above, clue);
+        clue.iter_mut().for_each(|c| *c = (*c).clamp(0, 8191));
+        accumulate(clue, weights[index], sums);
+    }
+    let network = u64::from(weights[CLUES - 1] as u16);
+    for (class, &sum) in classes.iter_mut().zip(&*sums) {
+        let mean = u64::from(MEAN[usize::from(*class).min(CLASSES - 1)]);
+        *class = nearest((u64::from(sum as u32) << 8) + (network * mean >> 8));
+    }
+}
+
+/// The class of a mean magnitude in 65536ths.
+fn nearest(mean: u64) -> u8 {
+    let mean = mean.clamp(1, (1 << 31) - 1) as u32;
+    let octave = mean.ilog2();
+    NEAREST[octave as usize * 8 + ((u64::from(mean) << 3 >> octave) & 7) as usize]
+}
