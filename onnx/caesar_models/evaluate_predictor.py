@@ -21,7 +21,7 @@ from . import predictor
 from .export_predictor import whole
 from .integer import Layer
 from .predictor_samples import LARGEST, Folder
-from .train_predictor import load, mass, tensors
+from .predictor_network import load, mass, tensors
 
 
 def of_folder(folder):

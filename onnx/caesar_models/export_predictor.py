@@ -10,7 +10,7 @@ import numpy as np
 
 from . import export, predictor
 from .integer import Layer
-from .train_predictor import load
+from .predictor_network import load
 
 # Points in a row, and a number that no register divides.
 KNOWN_SHAPE = (1, 75)

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from caesar_models import evaluate_predictor, export_predictor, integer, onnx_graph, predictor, profile, train_predictor
+from caesar_models import evaluate_predictor, export_predictor, integer, onnx_graph, predictor, predictor_network, profile, train_predictor
 from caesar_models.predictor_samples import Folder, graph_numbers
 
 SHIPPED = sorted((pathlib.Path(__file__).parents[2] / "models").glob("srn-sz*"))
@@ -45,7 +45,7 @@ def records(graph, count=400, seed=5, width=256, spread=300):
 def trained(graph, seed=3):
     """A network that has left its beginnings."""
     torch.manual_seed(seed)
-    network = train_predictor.Predictor(graph, [32, 16])
+    network = predictor_network.Predictor(graph, [32, 16])
     for layer in [*network.hidden, network.output]:
         layer.weight.data += 0.1 * torch.randn_like(layer.weight)
         layer.bias.data += 0.3 * torch.randn_like(layer.bias)
@@ -59,7 +59,7 @@ def batch_of(graph, **facts):
     for name in ("u", "e", "b", "shift", "growth", "width"):
         samples[name] = getattr(x, name)
     samples["target"] = r[:, predictor.Columns.TARGET]
-    return x, train_predictor.tensors(samples)
+    return x, predictor_network.tensors(samples)
 
 
 def test_logarithms():
@@ -109,7 +109,7 @@ def test_integers_are_the_network_that_was_trained(graph):
 
 
 def test_a_grown_network_starts_as_the_smaller_one():
-    small, large, (_, batch) = trained(GRAPH), train_predictor.Predictor(GRAPH, [48, 32]), batch_of(GRAPH)
+    small, large, (_, batch) = trained(GRAPH), predictor_network.Predictor(GRAPH, [48, 32]), batch_of(GRAPH)
     large.grow_from(small)
     upright = list(range(predictor.DETAILS)), 1
     for found, wanted in zip(large(batch, upright, False), small(batch, upright, False)):
