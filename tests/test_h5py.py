@@ -18,7 +18,7 @@ def test_floats_keep_their_bound(tmp_path, dtype, mode, bound):
     assert_within(data, read(tmp_path / "a.h5"), mode, bound)
 
 
-@pytest.mark.parametrize("method", ["auto", "caesar-v", "interpolation", "lossless"])
+@pytest.mark.parametrize("method", ["auto", "caesar-v", "srn-sz", "interpolation", "lossless"])
 @pytest.mark.parametrize("effort", [0, 1, 2])
 def test_methods_keep_the_bound(tmp_path, method, effort):
     data = smooth((8, 64, 64))

@@ -34,7 +34,7 @@ def test_every_data_set_of_a_file(plain, tmp_path):
     run("h5diff", plain, out, "/integers")
 
 
-@pytest.mark.parametrize("method", ["auto", "caesar-v", "interpolation"])
+@pytest.mark.parametrize("method", ["auto", "caesar-v", "srn-sz", "interpolation"])
 def test_one_data_set_by_method(plain, tmp_path, method):
     out = tmp_path / "packed.h5"
     run("h5repack", "-f", "v:" + user_defined(words("abs", 1e-2, method)[:4]), plain, out)

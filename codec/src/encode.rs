@@ -74,28 +74,29 @@ impl Codec {
         let field = Field { values: &values, survey: &survey };
         let (lattice, tiles) = match target {
             Target::MeanSquare(limit) => self.within_mean(&header, &field, lattice, limit),
-            _ => (lattice, self.tiles(&header, &field, lattice, target, header.options.method)),
+            _ => (lattice, self.tiles(&header, &field, lattice, target, rivals(&header.options))),
         };
         header.lattice = Some(lattice);
         stream(header, tiles)
     }
 
     /// Every tile of a chunk, in order.
-    fn tiles<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, method: MethodChoice) -> Vec<EncodedTile> {
-        self.in_order(header.plan.count(), |i| self.tile(header, field, lattice, target, method, header.plan.region(i)))
+    fn tiles<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, methods: &[MethodChoice]) -> Vec<EncodedTile> {
+        self.in_order(header.plan.count(), |i| self.tile(header, field, lattice, target, methods, header.plan.region(i)))
     }
 
     /// Tiles whose squared errors have a mean within the limit, and their lattice.
     ///
-    /// Interpolation errs by less than its bins allow, so its pointwise error is widened or narrowed in a few trials until the
+    /// Closed-loop methods err by less than their bins allow, so their pointwise error is widened or narrowed in a few trials until the
     /// limit is just met; a method that aims at the mean itself then has its turn at each tile.
     fn within_mean<V: Value>(&self, header: &Header, field: &Field<V>, start: Lattice, limit: f64) -> (Lattice, Vec<EncodedTile>) {
         // A hair less, so that whoever sums up in another order finds the limit kept as well.
         let limit = limit * (1.0 - 1e-9);
         let target = Target::MeanSquare(limit);
-        let method = header.options.method;
+        let methods: Vec<_> = rivals(&header.options).iter().copied().filter(|&m| m != MethodChoice::CaesarV).collect();
+        let own_aim = methods.is_empty();
+        let methods = if own_aim { rivals(&header.options) } else { &methods };
         let used = |tiles: &[EncodedTile]| tiles.iter().map(|t| t.square).sum::<f64>() / field.survey.ordinary.max(1) as f64 / limit;
-        let own_aim = method == MethodChoice::CaesarV;
         let trials = match (own_aim, header.options.effort) {
             (true, _) => 1,
             (_, Effort::Fast) => 2,
@@ -104,8 +105,7 @@ impl Codec {
         let mut lattice = start;
         let mut best: Option<(Lattice, Vec<EncodedTile>)> = None;
         for _ in 0..trials {
-            let method = if own_aim { method } else { MethodChoice::Interpolation };
-            let tiles = self.tiles(header, field, lattice, target, method);
+            let tiles = self.tiles(header, field, lattice, target, methods);
             let used = used(&tiles);
             let met = used <= 1.0;
             if met {
@@ -125,10 +125,10 @@ impl Codec {
             // A pointwise error of the root mean square keeps it whatever the data.
             let error = limit.sqrt();
             let lattice = start.with_error::<V>(error).unwrap_or(start);
-            (lattice, self.tiles(header, field, lattice, Target::Absolute(error), MethodChoice::Interpolation))
+            (lattice, self.tiles(header, field, lattice, Target::Absolute(error), &[MethodChoice::Interpolation]))
         });
-        if method == MethodChoice::Auto && header.options.effort != Effort::Fast {
-            let rivals = self.tiles(header, field, lattice, target, MethodChoice::CaesarV);
+        if header.options.method == MethodChoice::Auto && header.options.effort != Effort::Fast {
+            let rivals = self.tiles(header, field, lattice, target, &[MethodChoice::CaesarV]);
             // One at a time would overspend: a rival may err more than the tile it replaces. Both together are within the limit
             // only if the sum is.
             let mut square: f64 = tiles.iter().map(|t| t.square).sum();
@@ -143,23 +143,26 @@ impl Codec {
         (lattice, tiles)
     }
 
-    /// One tile by the method asked for; `Auto` keeps the smallest.
-    fn tile<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, method: MethodChoice, region: Region) -> EncodedTile {
+    /// One tile by the method that makes it smallest; `balanced` effort tries them on a part of a large tile.
+    fn tile<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, methods: &[MethodChoice], region: Region) -> EncodedTile {
         let values = gather(field.values, header.plan.array, region);
         let prepared = Prepared::new(&values, field.survey, lattice, region.shape);
         let effort = header.options.effort;
-        let learned = || self.caesar_v(&prepared.tile(lattice), target, lattice, effort).map(|(coded, hash)| (coded, MethodChoice::CaesarV, Some(hash)));
-        let classical = || (interpolation::encode(&prepared.tile(lattice), effort), MethodChoice::Interpolation, None);
-        let grown = || self.srn_sz(&prepared.tile(lattice), effort).map(|(coded, hash)| (coded, MethodChoice::SrnSz, Some(hash)));
-        let (coded, method, model) = match method {
-            MethodChoice::CaesarV => learned().unwrap_or_else(classical),
-            MethodChoice::SrnSz => grown().unwrap_or_else(classical),
-            MethodChoice::Auto if effort == Effort::Best => {
-                let classical = classical();
-                learned().filter(|learned| learned.0.bytes.len() < classical.0.bytes.len()).unwrap_or(classical)
-            }
-            _ => classical(),
+        let tile = prepared.tile(lattice);
+        let by = |method: MethodChoice, tile: &Tile| match method {
+            MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, effort),
+            MethodChoice::SrnSz => self.srn_sz(tile, effort),
+            _ => Some(Candidate { coded: interpolation::encode(tile, effort), method: MethodChoice::Interpolation, model: None }),
         };
+        let smallest = |methods: &[MethodChoice], tile: &Tile| {
+            methods.iter().filter_map(|&method| by(method, tile)).min_by_key(|candidate| candidate.coded.bytes.len())
+        };
+        let part = if methods.len() > 1 && effort == Effort::Balanced { Part::of(&tile) } else { None };
+        let likeliest = part.and_then(|part| smallest(methods, &part.tile())).map(|candidate| [candidate.method]);
+        let candidate = smallest(likeliest.as_ref().map_or(methods, |one| one), &tile);
+        // A learned method without a model, or for a tile that is not its kind.
+        let candidate = candidate.or_else(|| by(MethodChoice::Interpolation, &tile)).expect("interpolation codes every tile");
+        let Candidate { coded, method, model } = candidate;
         let (bytes, decoded, square) = prepared.finish(&values, &coded, lattice, target);
         // Where less than a third is saved, the data may as well be kept as they are.
         if bytes.len() * 3 > values.len() * V::SIZE * 2 {
@@ -173,7 +176,7 @@ impl Codec {
     }
 
     /// A tile by CAESAR-V, and its model; `None` without a model that works.
-    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort) -> Option<(Coded, ModelHash)> {
+    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort) -> Option<Candidate> {
         let model = self.models.preferred(caesar_v::role(tile.shape))?;
         let target = match target {
             // Half a unit for the rounding of values to the lattice.
@@ -181,15 +184,15 @@ impl Codec {
             _ => residual::Target::Pointwise,
         };
         let coded = caesar_v::encode(tile, target, effort, &*model).ok()?;
-        Some((coded, model.hash()))
+        Some(Candidate { coded, method: MethodChoice::CaesarV, model: Some(model.hash()) })
     }
 
-    /// A tile by SRN-SZ, and its model; `None` without a model that works.
-    fn srn_sz(&self, tile: &Tile, effort: Effort) -> Option<(Coded, ModelHash)> {
+    /// A tile by SRN-SZ, and its model; `None` without a model that works, or where networks do not help.
+    fn srn_sz(&self, tile: &Tile, effort: Effort) -> Option<Candidate> {
         let roles = [srn_sz::role(effort), srn_sz::role(Effort::Balanced)];
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
-        let coded = srn_sz::encode(tile, effort, &*model).ok()?;
-        Some((coded, model.hash()))
+        let coded = srn_sz::encode(tile, effort, &*model).ok()??;
+        Some(Candidate { coded, method: MethodChoice::SrnSz, model: Some(model.hash()) })
     }
 }
 
@@ -226,6 +229,51 @@ fn lossless_tile(bytes: &[u8], header: &Header) -> EncodedTile {
     let part = lossless::encode(bytes, header.layout.element, header.options.effort);
     let entry = Entry { method: MethodChoice::Lossless, model: 0, length: part.len(), decoded_crc: crc32c::crc32c(bytes) };
     EncodedTile { entry, bytes: part, square: 0.0, model: None }
+}
+
+/// What a method made of a tile, and by which model.
+struct Candidate {
+    coded: Coded,
+    method: MethodChoice,
+    model: Option<ModelHash>,
+}
+
+/// The methods that options let compete.
+fn rivals(options: &Options) -> &'static [MethodChoice] {
+    use MethodChoice::{Auto, CaesarV, Interpolation, SrnSz};
+    match (options.method, options.effort) {
+        (CaesarV, _) => &[CaesarV],
+        (SrnSz, _) => &[SrnSz],
+        (Auto, Effort::Balanced) => &[Interpolation, SrnSz],
+        (Auto, Effort::Best) => &[Interpolation, SrnSz, CaesarV],
+        _ => &[Interpolation],
+    }
+}
+
+/// A part of a tile that stands for it where trying every method on all of it would take too long.
+struct Part {
+    region: Region,
+    values: Vec<i32>,
+    mask: Option<Vec<bool>>,
+    bin_bits: u32,
+}
+
+impl Part {
+    /// The middle of a tile, an eighth of it or less; `None` where the tile is small enough itself.
+    fn of(tile: &Tile) -> Option<Self> {
+        const EXTENTS: [usize; 3] = [5, 160, 160];
+        let shape: [usize; 3] = std::array::from_fn(|d| tile.shape[d].min(EXTENTS[d]));
+        if shape.iter().product::<usize>() * 4 > tile.values.len() {
+            return None;
+        }
+        let region = Region { start: std::array::from_fn(|d| (tile.shape[d] - shape[d]) / 2), shape };
+        let mask = tile.mask.map(|mask| gather(mask, tile.shape, region));
+        Some(Part { region, values: gather(tile.values, tile.shape, region), mask, bin_bits: tile.bin_bits })
+    }
+
+    fn tile(&self) -> Tile<'_> {
+        Tile { shape: self.region.shape, values: &self.values, mask: self.mask.as_deref(), bin_bits: self.bin_bits }
+    }
 }
 
 /// A tile ready for a method: integers on the lattice, and what is kept beside them.

@@ -127,7 +127,7 @@ impl MethodChoice {
     /// Whether this version has it.
     pub fn is_available(self) -> bool {
         use MethodChoice::*;
-        !matches!(self, CaesarD | AeSz | SrnSz)
+        !matches!(self, CaesarD | AeSz)
     }
 }
 

@@ -3,11 +3,12 @@
 use super::Report;
 use caesar_codec::{Bound, Codec, Element, Layout, MethodChoice, Options};
 
-const METHODS: [MethodChoice; 4] =
-    [MethodChoice::Lossless, MethodChoice::Interpolation, MethodChoice::CaesarV, MethodChoice::Auto];
+const METHODS: [MethodChoice; 5] =
+    [MethodChoice::Lossless, MethodChoice::Interpolation, MethodChoice::SrnSz, MethodChoice::CaesarV, MethodChoice::Auto];
 const BOUND: f64 = 1e-3;
 
 pub fn examine(report: &mut Report) {
+    report.ok("instructions", caesar_kernels::Isa::best().to_string());
     let shape = [8, 64, 96];
     let field = field(shape);
     for method in METHODS {

@@ -26,8 +26,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some("best") => Effort::Best,
         _ => Effort::Balanced,
     };
-    let model = caesar_onnx::models().preferred(srn_sz::role(effort));
-    let model = model.filter(|_| learned);
+    let model = caesar_onnx::models().preferred(srn_sz::role(effort)).filter(|_| learned);
+    if learned && model.is_none() {
+        return Err("no model of this effort".into());
+    }
     let filter = arguments.next().unwrap_or_default();
     let folder = Path::new(&list).parent().unwrap_or(Path::new("."));
     let mut gains: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -48,9 +50,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let tile = Tile { shape, values: &values, mask: mask.as_deref(), bin_bits };
         let (coded, written) = timed(|| match &model {
             Some(model) => srn_sz::encode(&tile, effort, &**model),
-            None => Ok(interpolation::encode(&tile, effort)),
+            None => Ok(Some(interpolation::encode(&tile, effort))),
         });
-        let coded = coded?;
+        let Some(coded) = coded? else {
+            println!("{name:52} packed: left to interpolation");
+            continue;
+        };
         let (decoded, read) = timed(|| match &model {
             Some(model) => srn_sz::decode(&coded.bytes, shape, tile.mask, bin_bits, &**model),
             None => interpolation::decode(&coded.bytes, shape, tile.mask, bin_bits),

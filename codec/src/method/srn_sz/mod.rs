@@ -27,6 +27,9 @@ use crate::stream::bytes::{self, put_section};
 use networks::Networks;
 use step::StepCoder;
 
+/// Tiles of fewer points take so little time that contexts are mixed for them at `balanced` effort as well.
+const SMALL: usize = 1 << 17;
+
 /// The role of the model that an effort uses.
 pub fn role(effort: Effort) -> &'static str {
     match effort {
@@ -44,14 +47,22 @@ fn search(effort: Effort) -> Search {
     }
 }
 
-/// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result.
+/// Encodes a tile. `Best` mixes contexts whatever its size, tries several orders of frames and keeps the smallest result. `None`: the tile holds
+/// packed values, of which networks know nothing; [`interpolation`] codes them better.
 ///
 /// # Errors
 /// A model that is not of this method.
-pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Coded> {
+pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Option<Coded>> {
     let networks = Networks::of(model)?;
     let prepared = Prepared::new(tile);
-    let mixed = effort == Effort::Best || effort == Effort::Balanced && prepared.has_palette() || std::env::var("MIXED").is_ok();
+    if prepared.has_palette() {
+        return Ok(None);
+    }
+    let mixed = match effort {
+        Effort::Fast => false,
+        Effort::Balanced => tile.values.len() < SMALL,
+        Effort::Best => true,
+    };
     let encode_with = |&distance: &u32| {
         let choice = Choice { prepared: &prepared, distance, search: search(effort) };
         let mut coder = Encoder::new();
@@ -65,7 +76,7 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Coded> {
     // With fewer than three frames they all come to the same.
     let distances: &[u32] = if effort == Effort::Best && tile.shape[0] > 2 { &[8, 2, 1] } else { &[8] };
     let smaller = |a: Coded, b: Coded| if b.bytes.len() < a.bytes.len() { b } else { a };
-    Ok(distances.iter().map(encode_with).reduce(smaller).expect("at least one distance"))
+    Ok(distances.iter().map(encode_with).reduce(smaller))
 }
 
 /// Decodes a tile. Memory is bounded by the shape whatever the bytes are.

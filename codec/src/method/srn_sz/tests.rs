@@ -100,7 +100,7 @@ const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Balanced, Effort::Best];
 
 fn check(shape: [usize; 3], values: &[i32], mask: Option<&[bool]>, bin_bits: u32, effort: Effort, seed: u32) -> Vec<u8> {
     let model = Random::new(seed, false);
-    let coded = encode(&Tile { shape, values, mask, bin_bits }, effort, &model).unwrap();
+    let Some(coded) = encode(&Tile { shape, values, mask, bin_bits }, effort, &model).unwrap() else { return Vec::new() };
     let decoded = decode(&coded.bytes, shape, mask, bin_bits, &model).unwrap();
     assert!(decoded == coded.decoded, "the decoder sees what the encoder foresaw");
     let half = 1i64 << bin_bits >> 1;
@@ -154,7 +154,8 @@ proptest! {
         let field: Vec<i32> = (0..shape.iter().product()).map(|i| values(kind, seed, i)).collect();
         let bytes = check(shape, &field, None, 8, Effort::Balanced, seed);
         let tile = Tile { shape, values: &field, mask: None, bin_bits: 8 };
-        prop_assert!(encode(&tile, Effort::Balanced, &Random::new(seed, true)).unwrap().bytes == bytes);
+        let accelerated = encode(&tile, Effort::Balanced, &Random::new(seed, true)).unwrap();
+        prop_assert!(accelerated.map_or(Vec::new(), |coded| coded.bytes) == bytes);
     }
 
     #[test]
