@@ -1,7 +1,8 @@
-//! CAESAR-V with the models that are compiled in: bytes to bytes, on every engine that is here.
+//! The learned methods with the models that are compiled in: bytes to bytes, on every engine that is here.
 
+use caesar_codec::method::{caesar_v, srn_sz};
 use caesar_codec::network::Models;
-use caesar_codec::{Codec, Element, Layout, MethodChoice, Options, inspect};
+use caesar_codec::{Bound, Codec, Effort, Element, Layout, MethodChoice, Options, inspect};
 use caesar_onnx::{Device, Library, Settings, Store};
 use std::sync::Arc;
 
@@ -40,10 +41,13 @@ fn values(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
+const LEARNED: [MethodChoice; 2] = [MethodChoice::CaesarV, MethodChoice::SrnSz];
+
 #[test]
-fn there_is_a_model_for_stacks_and_for_planes() {
+fn there_is_a_model_for_every_role() {
     let store = Store::new(Settings { device: Device::Cpu, library: Library::None, model_path: Vec::new() });
-    for role in [caesar_codec::method::caesar_v::ROLE_STACK, caesar_codec::method::caesar_v::ROLE_PLANE] {
+    let stacks_and_planes = [caesar_v::ROLE_STACK, caesar_v::ROLE_PLANE];
+    for role in stacks_and_planes.into_iter().chain([srn_sz::role(Effort::Balanced)]) {
         assert!(store.preferred(role).is_some(), "{role}");
     }
 }
@@ -60,17 +64,18 @@ fn bounds_hold() {
         };
         let (low, high) = field.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
         let range = f64::from(high - low);
-        for bound in ["rel=1e-2", "rel=1e-4", "nrmse=1e-2", "nrmse=1e-3"] {
-            let options: Options = format!("{bound},method=caesar-v").parse().unwrap();
+        let bounds = ["rel=1e-2", "rel=1e-4", "nrmse=1e-2", "nrmse=1e-3"];
+        for (bound, method) in bounds.into_iter().flat_map(|bound| LEARNED.map(|method| (bound, method))) {
+            let options = Options { method, ..bound.parse().unwrap() };
             let stream = codec.encode(&layout, &bytes(&field), &options).unwrap();
             let decoded = values(&codec.decode(&stream).unwrap().bytes);
             let errors = || field.iter().zip(&decoded).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
             let limit = options.bound.value() * range;
             if bound.starts_with("rel") {
-                assert!(errors().all(|e| e <= limit), "{shape:?} {bound}");
+                assert!(errors().all(|e| e <= limit), "{shape:?} {options}");
             } else {
                 let square = errors().map(|e| e * e).sum::<f64>() / field.len() as f64;
-                assert!(square.sqrt() <= limit, "{shape:?} {bound}");
+                assert!(square.sqrt() <= limit, "{shape:?} {options}");
             }
         }
     }
@@ -79,8 +84,9 @@ fn bounds_hold() {
 #[test]
 fn every_engine_and_number_of_threads_gives_the_same_bytes() {
     let (layout, field) = field(&[16, 140, 150]);
-    for bound in ["rel=1e-2", "nrmse=5e-3,effort=best"] {
-        let options: Options = format!("{bound},method=caesar-v").parse().unwrap();
+    let bounds = ["rel=1e-2", "rel=1e-3,effort=fast", "nrmse=5e-3,effort=best"];
+    for (bound, method) in bounds.into_iter().flat_map(|bound| LEARNED.map(|method| (bound, method))) {
+        let options = Options { method, ..bound.parse().unwrap() };
         let streams: Vec<Vec<u8>> = [Library::None, onnx_runtime()]
             .into_iter()
             .flat_map(|library| [1, 2].map(|threads| codec(library.clone()).threads(threads)))
@@ -94,16 +100,18 @@ fn every_engine_and_number_of_threads_gives_the_same_bytes() {
             .collect();
         assert!(decoded.iter().all(|d| *d == decoded[0]));
         let inspection = inspect(&streams[0]).unwrap();
-        assert!(inspection.tiles.iter().all(|t| t.method == MethodChoice::CaesarV && t.model.is_some()));
+        assert!(inspection.tiles.iter().all(|t| t.method == method && t.model.is_some()));
     }
 }
 
 #[test]
 fn without_its_model_a_stream_names_the_model() {
     let (layout, field) = field(&[8, 64, 64]);
-    let options: Options = "rel=1e-2,method=caesar-v".parse().unwrap();
-    let stream = codec(Library::None).encode(&layout, &bytes(&field), &options).unwrap();
-    let model = inspect(&stream).unwrap().tiles[0].model.unwrap();
-    let refused = Codec::classical().decode(&stream).unwrap_err().to_string();
-    assert!(refused.contains(&model.to_string()) && refused.contains("CAESAR_MODEL_PATH"), "{refused}");
+    for method in LEARNED {
+        let options = Options { method, ..Options::new(Bound::Relative(1e-2)) };
+        let stream = codec(Library::None).encode(&layout, &bytes(&field), &options).unwrap();
+        let model = inspect(&stream).unwrap().tiles[0].model.unwrap();
+        let refused = Codec::classical().decode(&stream).unwrap_err().to_string();
+        assert!(refused.contains(&model.to_string()) && refused.contains("CAESAR_MODEL_PATH"), "{refused}");
+    }
 }
