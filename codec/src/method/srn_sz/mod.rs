@@ -47,22 +47,26 @@ fn search(effort: Effort) -> Search {
     }
 }
 
-/// Encodes a tile. `Best` mixes contexts whatever its size, tries several orders of frames and keeps the smallest result. `None`: the tile holds
-/// packed values, of which networks know nothing; [`interpolation`] codes them better.
+/// Whether contexts are mixed for a tile of so many points, which is slower and smaller.
+pub fn mixes(effort: Effort, points: usize) -> bool {
+    match effort {
+        Effort::Fast => false,
+        Effort::Balanced => points < SMALL,
+        Effort::Best => true,
+    }
+}
+
+/// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result. `None`: the tile holds packed values, of
+/// which networks know nothing; [`interpolation`] codes them better.
 ///
 /// # Errors
 /// A model that is not of this method.
-pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Option<Coded>> {
+pub fn encode(tile: &Tile, effort: Effort, mixed: bool, model: &dyn Model) -> Result<Option<Coded>> {
     let networks = Networks::of(model)?;
     let prepared = Prepared::new(tile);
     if prepared.has_palette() {
         return Ok(None);
     }
-    let mixed = match effort {
-        Effort::Fast => false,
-        Effort::Balanced => tile.values.len() < SMALL,
-        Effort::Best => true,
-    };
     let encode_with = |&distance: &u32| {
         let choice = Choice { prepared: &prepared, distance, search: search(effort) };
         let mut coder = Encoder::new();
