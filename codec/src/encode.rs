@@ -260,11 +260,11 @@ struct Part {
 }
 
 impl Part {
-    /// The middle of a tile, an eighth of it or less; `None` where the tile is small enough itself.
+    /// The middle of a tile, a sixth of it or less; `None` where the tile is small enough itself.
     fn of(tile: &Tile) -> Option<Self> {
         const EXTENTS: [usize; 3] = [5, 160, 160];
         let shape: [usize; 3] = std::array::from_fn(|d| tile.shape[d].min(EXTENTS[d]));
-        if shape.iter().product::<usize>() * 4 > tile.values.len() {
+        if shape.iter().product::<usize>() * 6 > tile.values.len() {
             return None;
         }
         let region = Region { start: std::array::from_fn(|d| (tile.shape[d] - shape[d]) / 2), shape };

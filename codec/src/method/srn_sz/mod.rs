@@ -47,6 +47,9 @@ fn search(effort: Effort) -> Search {
     }
 }
 
+/// Where a byte holds more points than this, symbols waste much of it, and contexts are mixed in no time.
+const QUIET: usize = 64;
+
 /// Whether contexts are mixed for a tile of so many points, which is slower and smaller.
 pub fn mixes(effort: Effort, points: usize) -> bool {
     match effort {
@@ -67,7 +70,7 @@ pub fn encode(tile: &Tile, effort: Effort, mixed: bool, model: &dyn Model) -> Re
     if prepared.has_palette() {
         return Ok(None);
     }
-    let encode_with = |&distance: &u32| {
+    let encode_with = |distance: u32, mixed: bool| {
         let choice = Choice { prepared: &prepared, distance, search: search(effort) };
         let mut coder = Encoder::new();
         let mut symbols = Recorder::default();
@@ -77,10 +80,23 @@ pub fn encode(tile: &Tile, effort: Effort, mixed: bool, model: &dyn Model) -> Re
         bytes.extend(symbols.finish(tile.values.len()));
         Coded { bytes, decoded }
     };
-    // With fewer than three frames they all come to the same.
-    let distances: &[u32] = if effort == Effort::Best && tile.shape[0] > 2 { &[8, 2, 1] } else { &[8] };
-    let smaller = |a: Coded, b: Coded| if b.bytes.len() < a.bytes.len() { b } else { a };
-    Ok(distances.iter().map(encode_with).reduce(smaller))
+    let mut best = encode_with(8, mixed);
+    let quiet = best.bytes.len() * QUIET < tile.values.len();
+    let mut try_too = |distance, mixed| {
+        let coded = encode_with(distance, mixed);
+        if coded.bytes.len() < best.bytes.len() {
+            best = coded;
+        }
+    };
+    if !mixed && quiet && effort != Effort::Fast {
+        try_too(8, true);
+    }
+    // With fewer than three frames all orders come to the same.
+    if effort == Effort::Best && tile.shape[0] > 2 {
+        try_too(2, mixed);
+        try_too(1, mixed);
+    }
+    Ok(Some(best))
 }
 
 /// Decodes a tile. Memory is bounded by the shape whatever the bytes are.
