@@ -66,6 +66,10 @@ fn goldens() -> Vec<Golden> {
         golden("caesar-v", f32s(&[11, 40, 52], &stack), "abs=5e-1,method=caesar-v"),
         golden("caesar-v-plane", f32s(&[130, 150], &plane), "abs=2e-1,method=caesar-v"),
         golden("caesar-v-psnr", f32s(&[11, 40, 52], &stack), "psnr=50,method=caesar-v"),
+        golden("srn-sz", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz"),
+        golden("srn-sz-plane", f32s(&[130, 150], &plane), "abs=1e-3,method=srn-sz"),
+        golden("srn-sz-ocean", f32s(&[11, 40, 52], &ocean), "abs=5e-3,method=srn-sz"),
+        golden("srn-sz-symbols", f32s(&[8, 128, 130], &field(8, 128, 130, 0.05)), "abs=2e-2,method=srn-sz"),
         golden("lossless", big(), "lossless"),
         golden("integers", (Layout::new(Element { kind: Kind::Unsigned, size: 2, order: ByteOrder::Little }, [40, 100]), counts), "abs=1"),
     ]
@@ -97,9 +101,10 @@ fn golden_files_decode() {
             assert_eq!(decoded.layout, golden.layout, "{}", golden.name);
             assert_eq!(format!("{:08x}", crc32c::crc32c(&decoded.bytes)), sum.trim(), "{}", golden.name);
         }
-        if golden.name.starts_with("caesar-v") {
-            let seen = inspect(&stream).unwrap();
-            assert!(seen.tiles.iter().all(|tile| tile.model.is_some()), "{} does not hold what it is for", golden.name);
+        if let Some(learned) = ["caesar-v", "srn-sz"].into_iter().find(|method| golden.name.starts_with(method)) {
+            let tiles = inspect(&stream).unwrap().tiles;
+            let as_meant = tiles.iter().all(|tile| tile.method.name() == learned && tile.model.is_some());
+            assert!(as_meant, "{} does not hold what it is for", golden.name);
         }
     }
     assert!(missing.is_empty(), "written for the first time, to be committed: {missing:?}");
