@@ -2,8 +2,10 @@
 //!
 //! [`Isa`] says which instructions a processor has. [`Predictor`] is the network of the method SRN-SZ: it corrects linear
 //! predictions of lattice values and tells the scale of what is left, the same integers with every instruction set.
+//! [`loops!`] compiles what needs no kernel of its own for wide registers.
 
 mod isa;
+mod loops;
 mod portable;
 mod predictor;
 mod row;
@@ -11,5 +13,6 @@ mod scales;
 mod vector;
 
 pub use isa::Isa;
+pub use loops::{Loops, run};
 pub use predictor::{Dense, OUTPUTS, Predictor};
 pub use row::{References, Row};

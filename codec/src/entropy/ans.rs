@@ -16,59 +16,81 @@ const LANES: usize = 4;
 /// Bits of a position that the search for its symbol starts from.
 const GUESS_BITS: u32 = 8;
 
+/// Most symbols of a table: a symbol fits a byte.
+pub const SYMBOLS: usize = 256;
+/// Entries of the search's start that are written at once.
+const FILL: usize = 32;
+
 /// Intervals of `[0, 65536)`, one for each of up to 256 symbols.
 #[derive(Clone)]
 pub struct Table {
-    /// Where each symbol's interval starts, and the end.
-    starts: Vec<u32>,
-    /// The symbol at the start of each 256th of the range.
-    guess: [u8; 1 << GUESS_BITS],
+    /// Where each symbol's interval starts; the end for all others.
+    starts: [u32; SYMBOLS + 3],
+    /// The symbol at the start of each 256th of the range, and room to write beyond.
+    guess: [u8; (1 << GUESS_BITS) + FILL],
 }
 
 impl Table {
-    /// Intervals about as long as `counts`, none of them empty; 2 to 256 symbols, the counts' sum below 2^31 and above 0.
-    pub fn new(counts: &[u32]) -> Self {
-        let mut table = Table { starts: vec![0; counts.len() + 1], guess: [0; 1 << GUESS_BITS] };
+    /// Intervals about as long as `counts`, none of them empty; 2 to 256 symbols. The counts become the lengths.
+    pub fn new(counts: &mut [u32]) -> Self {
+        let mut table = Table { starts: [1 << BITS; _], guess: [0; _] };
         table.set(counts);
         table
     }
 
-    /// As [`Table::new`], for as many symbols as there are.
-    pub fn set(&mut self, counts: &[u32]) {
-        let total: u64 = counts.iter().map(|&c| u64::from(c)).sum::<u64>().max(1);
-        let share = ((1 << BITS) - (counts.len() as u64) << 32) / total;
-        let (mut sum, mut largest) = (0, 0);
-        for (i, &count) in counts.iter().enumerate() {
-            self.starts[i] = sum;
-            sum += 1 + (u64::from(count) * share >> 32) as u32;
-            largest = if count > counts[largest] { i } else { largest };
+    /// As [`Table::new`], for as many symbols as before. In line, for [`caesar_kernels::Loops`].
+    #[inline(always)]
+    pub fn set(&mut self, counts: &mut [u32]) {
+        let (mut total, mut most) = (0, 0);
+        for &mut count in counts.iter_mut() {
+            total += u64::from(count);
+            most = most.max(count);
+        }
+        let share = ((1 << BITS) - (counts.len() as u64) << 32) / total.max(1);
+        let commonest = counts.iter().position(|&count| count == most).unwrap_or(0);
+        let mut sum = 0;
+        for count in counts.iter_mut() {
+            *count = 1 + (u64::from(*count) * share >> 32) as u32;
+            sum += *count;
         }
         // What rounding down has left belongs to the commonest.
-        let rest = (1 << BITS) - sum;
-        self.starts[counts.len()] = sum;
-        self.starts[largest + 1..].iter_mut().for_each(|start| *start += rest);
-        let mut from = 0;
-        for (symbol, ends) in self.starts[1..].iter().enumerate() {
-            let to = ends.div_ceil(1 << (BITS - GUESS_BITS)) as usize;
-            self.guess[from..to].fill(symbol as u8);
-            from = to;
+        counts[commonest] += (1 << BITS) - sum;
+        let mut start = 0;
+        for (symbol, (at, length)) in self.starts.iter_mut().zip(counts).enumerate() {
+            *at = start;
+            // Whole vectors: what is written too far is overwritten by the symbols after.
+            let mut from = start.div_ceil(1 << (BITS - GUESS_BITS)) as usize;
+            start += *length;
+            loop {
+                self.guess[from..from + FILL].fill(symbol as u8);
+                from += FILL;
+                if from << (BITS - GUESS_BITS) >= start as usize {
+                    break;
+                }
+            }
         }
     }
 
+    /// The symbol in whose interval a position is, where that starts and where it ends.
     #[inline(always)]
-    fn find(&self, position: u32) -> usize {
-        let mut symbol = usize::from(self.guess[(position >> (BITS - GUESS_BITS)) as usize & 255]);
-        while self.starts[symbol + 1] <= position {
-            symbol += 1;
+    fn find(&self, position: u32) -> (u8, u32, u32) {
+        let guess = self.guess[(position >> (BITS - GUESS_BITS)) as usize & 255];
+        // Mostly one of three; sums of comparisons are not guessed wrong, as branches are.
+        let near = [1, 2].map(|next| u8::from(self.starts[usize::from(guess) + next] <= position));
+        let mut symbol = guess.wrapping_add(near[0] + near[1]);
+        let (mut start, mut end) = (self.starts[usize::from(symbol)], self.starts[usize::from(symbol) + 1]);
+        while end <= position {
+            symbol = symbol.wrapping_add(1);
+            (start, end) = (end, self.starts[usize::from(symbol) + 1]);
         }
-        symbol
+        (symbol, start, end)
     }
 }
 
 /// One direction of a coder of symbols.
 pub trait SymbolCoder {
     /// Codes a symbol of `table`: the recorder notes it and returns it, the reader returns the one it reads.
-    fn symbol(&mut self, table: &Table, symbol: usize) -> usize;
+    fn symbol(&mut self, table: &Table, symbol: u8) -> u8;
 
     /// Codes the low `count` (≤ 32) bits of `value`, all equally likely.
     fn raw(&mut self, value: u32, count: u32) -> u32;
@@ -112,9 +134,9 @@ impl Recorder {
 
 impl SymbolCoder for Recorder {
     #[inline(always)]
-    fn symbol(&mut self, table: &Table, symbol: usize) -> usize {
-        let start = table.starts[symbol];
-        self.intervals.push(start << 16 | table.starts[symbol + 1] - start);
+    fn symbol(&mut self, table: &Table, symbol: u8) -> u8 {
+        let start = table.starts[usize::from(symbol)];
+        self.intervals.push(start << 16 | table.starts[usize::from(symbol) + 1] - start);
         symbol
     }
 
@@ -140,7 +162,9 @@ pub struct Reader<'a> {
     lanes: usize,
     /// The state whose turn it is.
     turn: usize,
-    words: std::slice::ChunksExact<'a, u8>,
+    words: std::slice::Iter<'a, [u8; 4]>,
+    /// Bytes after the last whole word.
+    rest: &'a [u8],
     /// Words taken beyond the end.
     missing: bool,
 }
@@ -156,17 +180,18 @@ impl<'a> Reader<'a> {
         for (state, bytes) in states.iter_mut().zip(head.chunks_exact(8)) {
             *state = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
         }
-        Reader { states, lanes, turn: 0, words: rest.chunks_exact(4), missing }
+        let (words, rest) = rest.as_chunks();
+        Reader { states, lanes, turn: 0, words: words.iter(), rest, missing }
     }
 
     #[inline(always)]
     fn advance(&mut self, start: u64, length: u64) {
-        let state = &mut self.states[self.turn];
+        let state = &mut self.states[self.turn % LANES];
         let position = *state & ((1 << BITS) - 1);
         *state = (*state >> BITS).wrapping_mul(length).wrapping_add(position).wrapping_sub(start);
         if *state < LEAST {
             let word = match self.words.next() {
-                Some(word) => u32::from_le_bytes(word.try_into().expect("four bytes")),
+                Some(&word) => u32::from_le_bytes(word),
                 None => {
                     self.missing = true;
                     0
@@ -182,7 +207,7 @@ impl<'a> Reader<'a> {
         if self.missing {
             return Err(Error::InsufficientData("the symbols of a tile end too early".into()));
         }
-        if self.states != [LEAST; LANES] || self.words.next().is_some() || !self.words.remainder().is_empty() {
+        if self.states != [LEAST; LANES] || self.words.next().is_some() || !self.rest.is_empty() {
             return Err(Error::Corruption("the symbols of a tile do not end where they should".into()));
         }
         Ok(())
@@ -191,18 +216,17 @@ impl<'a> Reader<'a> {
 
 impl SymbolCoder for Reader<'_> {
     #[inline(always)]
-    fn symbol(&mut self, table: &Table, _: usize) -> usize {
-        let position = self.states[self.turn] as u32 & ((1 << BITS) - 1);
-        let symbol = table.find(position);
-        let start = table.starts[symbol];
-        self.advance(u64::from(start), u64::from(table.starts[symbol + 1] - start));
+    fn symbol(&mut self, table: &Table, _: u8) -> u8 {
+        let position = self.states[self.turn % LANES] as u32 & ((1 << BITS) - 1);
+        let (symbol, start, end) = table.find(position);
+        self.advance(start.into(), (end - start).into());
         symbol
     }
 
     fn raw(&mut self, _: u32, count: u32) -> u32 {
         let mut read = 0;
         for (part, (_, bits)) in raw_parts(0, count).enumerate() {
-            let value = self.states[self.turn] as u32 >> (BITS - bits) & ((1 << bits) - 1);
+            let value = self.states[self.turn % LANES] as u32 >> (BITS - bits) & ((1 << bits) - 1);
             let value = value & 0xffff;
             self.advance(u64::from(value) << (BITS - bits), 1 << (BITS - bits));
             read |= value << (15 * part);
@@ -217,15 +241,15 @@ mod tests {
     use proptest::prelude::*;
 
     /// Symbols and raw bits alternating, read or written.
-    fn code<S: SymbolCoder>(coder: &mut S, table: &Table, items: &mut [(usize, u32, u32)]) {
+    fn code<S: SymbolCoder>(coder: &mut S, table: &Table, items: &mut [(u8, u32, u32)]) {
         for (symbol, value, count) in items {
             *symbol = coder.symbol(table, *symbol);
             *value = coder.raw(*value, *count);
         }
     }
 
-    fn items(symbols: usize) -> impl Strategy<Value = Vec<(usize, u32, u32)>> {
-        let item = (0..symbols, any::<u32>(), 0u32..=32).prop_map(|(s, v, n)| (s, (u64::from(v) & ((1 << n) - 1)) as u32, n));
+    fn items(symbols: u8) -> impl Strategy<Value = Vec<(u8, u32, u32)>> {
+        let item = (0..=symbols, any::<u32>(), 0u32..=32).prop_map(|(s, v, n)| (s, (u64::from(v) & ((1 << n) - 1)) as u32, n));
         prop::collection::vec(item, 0..500)
     }
 
@@ -233,12 +257,13 @@ mod tests {
         #[test]
         fn symbols_come_back(
             counts in prop::collection::vec(0u32..1 << 22, 2..=256),
-            seed in items(256),
+            seed in items(255),
             about in prop_oneof![Just(0usize), Just(1 << 20)],
         ) {
-            let table = Table::new(&counts);
-            prop_assert!(table.starts.windows(2).all(|w| w[0] < w[1]) && *table.starts.last().unwrap() == 1 << BITS);
-            let mut items: Vec<_> = seed.into_iter().map(|(s, v, n)| (s % counts.len(), v, n)).collect();
+            let (symbols, mut counts) = (counts.len(), counts);
+            let table = Table::new(&mut counts);
+            prop_assert!(table.starts[..=symbols].windows(2).all(|w| w[0] < w[1]) && table.starts[symbols] == 1 << BITS);
+            let mut items: Vec<_> = seed.into_iter().map(|(s, v, n)| ((usize::from(s) % symbols) as u8, v, n)).collect();
             let mut recorder = Recorder::default();
             code(&mut recorder, &table, &mut items);
             let bytes = recorder.finish(about);
@@ -255,19 +280,19 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), mut items in items(2)) {
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), mut items in items(1)) {
             let mut reader = Reader::new(&bytes, items.len());
-            code(&mut reader, &Table::new(&[1, 70000]), &mut items);
+            code(&mut reader, &Table::new(&mut [1, 70000]), &mut items);
             let _ = reader.finish();
         }
     }
 
     #[test]
     fn symbols_cost_their_information() {
-        let table = Table::new(&[1 << 20, 1 << 10]);
+        let table = Table::new(&mut [1 << 20, 1 << 10]);
         let mut recorder = Recorder::default();
         (0..100_000).for_each(|i| {
-            recorder.symbol(&table, usize::from(i % 1024 == 0));
+            recorder.symbol(&table, u8::from(i % 1024 == 0));
         });
         let bits = recorder.finish(100_000).len() * 8;
         assert!((1000..1500).contains(&bits), "{bits}");

@@ -4,8 +4,9 @@
 //! histogram that starts as a logistic distribution of this scale and counts what occurs, all of it and the latest apart:
 //! fields change from place to place.
 
-use super::ans::{SymbolCoder, Table};
+use super::ans::{SYMBOLS, SymbolCoder, Table};
 use super::logistic::squash;
+use caesar_kernels::{Loops, run};
 
 /// Classes of scales.
 pub const CLASSES: usize = 68;
@@ -27,40 +28,38 @@ const ROOTS: [i64; 4] = [65536, 55109, 46341, 38968];
 pub struct SymbolModel {
     /// Made when first needed.
     classes: [Option<Box<Histogram>>; CLASSES],
+    /// Occurrences until each table is out of date.
+    due: [i32; CLASSES],
 }
 
 struct Histogram {
     shift: u32,
     /// Codes up to this have a symbol of their own, above or below zero; the last symbol stands for all others.
     reach: i32,
-    all: Counts,
-    latest: Counts,
+    all: Vec<u32>,
+    latest: Vec<u32>,
     /// Occurrences that the table does not know of.
-    unseen: u32,
+    unseen: [u32; SYMBOLS],
     table: Table,
 }
 
-struct Counts {
-    of: Vec<u32>,
-    total: u32,
-}
-
-impl Counts {
-    fn new(of: Vec<u32>) -> Self {
-        Counts { total: of.iter().sum(), of }
+/// Adds occurrences to counts, halves these where there are enough, and returns their sum.
+#[inline(always)]
+fn add(counts: &mut [u32], occurrences: &[u32], enough: u32) -> u64 {
+    let mut total = 0;
+    for (count, &occurrences) in counts.iter_mut().zip(occurrences) {
+        // More at once would exceed 32 bits.
+        *count += occurrences.min(1 << 20) * OCCURRENCE;
+        total += u64::from(*count);
     }
-
-    fn add(&mut self, symbol: usize) {
-        self.of[symbol] += OCCURRENCE;
-        self.total += OCCURRENCE;
-    }
-
-    fn halve_at(&mut self, occurrences: u32) {
-        if self.total >= occurrences * OCCURRENCE {
-            self.of.iter_mut().for_each(|count| *count /= 2);
-            self.total = self.of.iter().sum();
+    if total >= u64::from(enough * OCCURRENCE) {
+        total = 0;
+        for count in counts {
+            *count /= 2;
+            total += u64::from(*count);
         }
     }
+    total
 }
 
 /// `numerator · 2^(−quarters/4)`, rounded down.
@@ -82,44 +81,31 @@ impl Histogram {
         let below = |i: i32| squash(scaled((2 * i64::from(i) + 1) * (2048 << 8) / 24, scale).clamp(-2047 << 8, 2047 << 8) as i32 >> 8);
         let mut counts: Vec<u32> = (-reach..=reach).map(|i| 1 + below(i) - below(i - 1)).collect();
         counts.push(8);
-        let table = Table::new(&counts);
-        Histogram { shift, reach, latest: Counts::new(vec![0; counts.len()]), all: Counts::new(counts), unseen: 0, table }
-    }
-
-    /// Brings the table up to date where the last occurrences matter.
-    fn refresh(&mut self) {
-        if self.unseen < (BEFORE + self.latest.total / OCCURRENCE) / 16 {
-            return;
-        }
-        self.unseen = 0;
-        self.all.halve_at(ALL);
-        self.latest.halve_at(LATEST);
-        let share = (u64::from(BEFORE * OCCURRENCE) << 32) / u64::from(self.all.total);
-        let before = |count: u32| (u64::from(count) * share >> 32) as u32;
-        let counts: Vec<u32> = self.all.of.iter().zip(&self.latest.of).map(|(&all, latest)| before(all) + latest).collect();
-        self.table.set(&counts);
+        let table = Table::new(&mut counts.clone());
+        Histogram { shift, reach, latest: vec![0; counts.len()], all: counts, unseen: [0; _], table }
     }
 
     #[inline(always)]
     fn code<S: SymbolCoder>(&mut self, coder: &mut S, code: i32) -> i32 {
+        if self.shift == 0 { self.code_upper(coder, code) } else { self.code_wide(coder, code) }
+    }
+
+    #[inline(always)]
+    fn code_upper<S: SymbolCoder>(&mut self, coder: &mut S, code: i32) -> i32 {
+        let other = 2 * self.reach as u32 + 1;
+        let near = code.wrapping_add(self.reach) as u32;
+        let symbol = coder.symbol(&self.table, near.min(other) as u8);
+        self.unseen[usize::from(symbol)] += 1;
+        if u32::from(symbol) == other { Self::code_far(coder, code, self.reach) } else { i32::from(symbol) - self.reach }
+    }
+
+    /// A code whose low bits are coded apart.
+    fn code_wide<S: SymbolCoder>(&mut self, coder: &mut S, code: i32) -> i32 {
         let half = 1 << self.shift >> 1;
         let raised = code.wrapping_add(half);
-        let upper = raised >> self.shift;
-        let other = 2 * self.reach as usize + 1;
-        let near = upper.wrapping_add(self.reach) as u32 as usize;
-        let symbol = coder.symbol(&self.table, near.min(other));
-        self.all.add(symbol);
-        self.latest.add(symbol);
-        self.unseen += 1;
-        let mut read = symbol as i32 - self.reach;
-        if symbol == other {
-            read = Self::code_far(coder, upper, self.reach);
-        }
-        if self.shift == 0 {
-            return read;
-        }
+        let upper = self.code_upper(coder, raised >> self.shift);
         let low = coder.raw(raised as u32, self.shift) & ((1 << self.shift) - 1);
-        (read.wrapping_shl(self.shift) | low as i32).wrapping_sub(half)
+        (upper.wrapping_shl(self.shift) | low as i32).wrapping_sub(half)
     }
 
     /// A code beyond reach: its sign, then how far in Exp-Golomb.
@@ -134,16 +120,46 @@ impl Histogram {
     }
 }
 
+/// Brings the table of a histogram up to date. Returns after how many occurrences it is out of date again.
+struct Refresh<'a>(&'a mut Histogram);
+
+impl Loops for Refresh<'_> {
+    type Result = i32;
+
+    #[inline(always)]
+    fn run(self) -> i32 {
+        let Histogram { all, latest, unseen, table, .. } = self.0;
+        let unseen = &mut unseen[..all.len()];
+        let share = (u64::from(BEFORE * OCCURRENCE) << 32) / add(all, unseen, ALL);
+        let due = until_due(add(latest, unseen, LATEST));
+        // The new counts take the place of the occurrences.
+        for ((mixed, &all), latest) in unseen.iter_mut().zip(&*all).zip(&*latest) {
+            *mixed = (u64::from(all) * share >> 32) as u32 + latest;
+        }
+        table.set(unseen);
+        unseen.fill(0);
+        due
+    }
+}
+
+/// The fewest further occurrences n that matter where the latest have this total: n ≥ ⌊(BEFORE + latest + n) / 16⌋.
+fn until_due(latest: u64) -> i32 {
+    (BEFORE as i32 - 15 + (latest / u64::from(OCCURRENCE)) as i32 + 14) / 15
+}
+
 impl Default for SymbolModel {
     fn default() -> Self {
-        SymbolModel { classes: std::array::from_fn(|_| None) }
+        SymbolModel { classes: std::array::from_fn(|_| None), due: [until_due(0); CLASSES] }
     }
 }
 
 impl SymbolModel {
     /// Codes a row of codes under their classes; points where `masked` is true are 0 and cost nothing.
+    #[inline(never)]
     pub fn code_row<S: SymbolCoder>(&mut self, coder: &mut S, codes: &mut [i32], classes: &[u8], masked: Option<&[bool]>) {
-        self.classes.iter_mut().flatten().for_each(|histogram| histogram.refresh());
+        for (due, histogram) in self.due.iter_mut().zip(&mut self.classes).filter(|(due, _)| **due <= 0) {
+            *due = histogram.as_mut().map_or(0, |h| run(Refresh(h)));
+        }
         for (i, (code, &class)) in codes.iter_mut().zip(classes).enumerate() {
             if masked.is_some_and(|m| m[i]) {
                 *code = 0;
@@ -152,6 +168,7 @@ impl SymbolModel {
             let class = usize::from(class).min(CLASSES - 1);
             let histogram = self.classes[class].get_or_insert_with(|| Box::new(Histogram::new(class)));
             *code = histogram.code(coder, *code);
+            self.due[class] -= 1;
         }
     }
 }
@@ -192,8 +209,8 @@ mod tests {
     fn histograms_start_as_their_scale_says() {
         for class in 0..CLASSES {
             let histogram = Histogram::new(class);
-            assert!(histogram.all.of.len() <= 256);
-            let zero = f64::from(histogram.all.of[histogram.reach as usize]) / f64::from(histogram.all.total);
+            assert!(histogram.all.len() <= 256);
+            let zero = f64::from(histogram.all[histogram.reach as usize]) / histogram.all.iter().map(|&c| f64::from(c)).sum::<f64>();
             let scale = 2f64.powf((class as f64 - 24.0) / 4.0) / f64::from(1 << histogram.shift);
             let expected = (0.25 / scale).tanh();
             assert!((zero - expected).abs() < 0.01, "class {class}: {zero} for {expected}");

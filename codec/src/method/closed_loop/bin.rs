@@ -1,5 +1,7 @@
 //! The closed loop's quantiser: bins of a fixed width around every prediction.
 
+use caesar_kernels::loops;
+
 /// The width of a bin in lattice units, `multiple << bits`; one of the two is trivial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bin {
@@ -40,7 +42,12 @@ impl Bin {
 
     /// Turns predictions into the values that the codes mean.
     pub fn restore(self, codes: &[i32], values: &mut [i32]) {
-        let width = self.width();
+        restore(codes, self.width(), values);
+    }
+}
+
+loops! {
+    fn restore(codes: &[i32], width: i32, values: &mut [i32]) {
         values.iter_mut().zip(codes).for_each(|(v, &code)| *v = v.wrapping_add(code.wrapping_mul(width)));
     }
 }

@@ -7,6 +7,7 @@
 
 use super::plane::{Level, Phase};
 use super::plane::Phase::{Below, Centre, Coarse, Right};
+use caesar_kernels::loops;
 
 /// Whose points a sum is made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,18 +232,40 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// `f` of detail `index` of a row of targets; the detail is four times as large.
-    pub fn detail_row<T>(&self, index: usize, row: usize, bases: &Bases, out: &mut [T], f: impl Fn(i32) -> T) {
-        let detail = &self.details()[index];
-        let Some(level) = self.level(detail.from) else { return };
-        let rows = self.rows(level, &detail.sum, row, out.len());
-        match detail.against {
-            Against::Halves => difference_rows(rows, out, f),
-            Against::Zero => subtracted_rows(rows, &bases.zero, out, f),
-            Against::Own => subtracted_rows(rows, &bases.own, out, f),
-            Against::Mean => subtracted_rows(rows, &bases.mean, out, f),
+    /// Detail `index` of a row of targets; four times as large.
+    pub fn detail_row(&self, index: usize, row: usize, bases: &Bases, out: &mut [i32]) {
+        if let Some(parts) = self.parts(index, row, bases) {
+            detail_row(parts, out);
         }
     }
+
+    /// Adds detail `index` of a row of targets, rounded, under its tap to `sums`.
+    pub fn weigh_row(&self, index: usize, row: usize, bases: &Bases, precision: Precision, tap: i16, sums: &mut [i32]) {
+        if let Some(parts) = self.parts(index, row, bases) {
+            weigh_row(parts, precision, tap, sums);
+        }
+    }
+
+    fn parts<'b>(&'b self, index: usize, row: usize, bases: &'b Bases) -> Option<Parts<'b>> {
+        let detail = &self.details()[index];
+        let base = match detail.against {
+            Against::Own => &bases.own,
+            Against::Mean => &bases.mean,
+            Against::Halves | Against::Zero => &bases.zero,
+        };
+        let points = self.rows(self.level(detail.from)?, &detail.sum, row, base.len());
+        Some(Parts { points, halves: detail.against == Against::Halves, base })
+    }
+}
+
+/// What a detail is made of in a row of targets.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    points: [&'a [i32]; 4],
+    /// Whether the last two points count negative.
+    halves: bool,
+    /// What is subtracted.
+    base: &'a [i32],
 }
 
 /// What the details of one row of targets are taken against.
@@ -263,26 +286,41 @@ impl Bases {
     }
 }
 
-#[inline(always)]
-fn sum(a: i32, b: i32, c: i32, d: i32) -> i32 {
-    a.wrapping_add(b).wrapping_add(c.wrapping_add(d))
-}
-
-fn sum_rows([a, b, c, d]: [&[i32]; 4], out: &mut [i32]) {
-    for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *out = sum(a, b, c, d);
+loops! {
+    fn sum_rows(rows: [&[i32]; 4], out: &mut [i32]) {
+        let [a, b, c, d] = rows.map(|row| &row[..out.len()]);
+        for (x, out) in out.iter_mut().enumerate() {
+            *out = a[x].wrapping_add(b[x]).wrapping_add(c[x].wrapping_add(d[x]));
+        }
     }
 }
 
-fn subtracted_rows<T>([a, b, c, d]: [&[i32]; 4], base: &[i32], out: &mut [T], f: impl Fn(i32) -> T) {
-    for (((((out, &a), &b), &c), &d), &base) in out.iter_mut().zip(a).zip(b).zip(c).zip(d).zip(base) {
-        *out = f(sum(a, b, c, d).wrapping_sub(base));
+loops! {
+    fn detail_row(parts: Parts<'_>, out: &mut [i32]) {
+        parts.each(out, |out, detail| *out = detail);
     }
 }
 
-fn difference_rows<T>([a, b, c, d]: [&[i32]; 4], out: &mut [T], f: impl Fn(i32) -> T) {
-    for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *out = f(a.wrapping_add(b).wrapping_sub(c.wrapping_add(d)));
+loops! {
+    fn weigh_row(parts: Parts<'_>, precision: Precision, tap: i16, sums: &mut [i32]) {
+        let weigh = |sum: &mut i32, detail: i32| *sum = sum.wrapping_add(detail.wrapping_mul(i32::from(tap)));
+        match precision {
+            Precision::Narrow => parts.each(sums, |sum, detail| weigh(sum, narrow(detail))),
+            Precision::Wide { shift } => parts.each(sums, |sum, detail| weigh(sum, shifted(detail, shift))),
+        }
+    }
+}
+
+impl Parts<'_> {
+    #[inline(always)]
+    fn each(self, out: &mut [i32], to: impl Fn(&mut i32, i32)) {
+        let [a, b, c, d] = self.points.map(|points| &points[..out.len()]);
+        let base = &self.base[..out.len()];
+        for (x, out) in out.iter_mut().enumerate() {
+            let (first, last) = (a[x].wrapping_add(b[x]), c[x].wrapping_add(d[x]));
+            let sum = if self.halves { first.wrapping_sub(last) } else { first.wrapping_add(last) };
+            to(out, sum.wrapping_sub(base[x]));
+        }
     }
 }
 
@@ -321,29 +359,33 @@ impl Precision {
 
 /// A number without its `shift` low bits, or the nearest to it within 18 bits.
 #[inline(always)]
-pub fn shifted(number: i32, shift: u32) -> i32 {
+fn shifted(number: i32, shift: u32) -> i32 {
     (number.wrapping_add(1 << shift >> 1) >> shift).clamp(-(1 << 17), (1 << 17) - 1)
 }
 
 /// The nearest number within 16 bits.
 #[inline(always)]
-pub fn narrow(number: i32) -> i16 {
-    number.clamp(-32768, 32767) as i16
+fn narrow(number: i32) -> i32 {
+    number.clamp(-32768, 32767)
 }
 
-/// Adds numbers under a factor to `sums`.
-pub fn accumulate<T: Copy + Into<i32>>(numbers: &[T], factor: i16, sums: &mut [i32]) {
-    for (sum, &number) in sums.iter_mut().zip(numbers) {
-        *sum = sum.wrapping_add(number.into().wrapping_mul(i32::from(factor)));
+loops! {
+    /// Adds numbers under a factor to `sums`.
+    pub fn accumulate(numbers: &[i16], factor: i16, sums: &mut [i32]) {
+        for (sum, &number) in sums.iter_mut().zip(numbers) {
+            *sum = sum.wrapping_add(i32::from(number) * i32::from(factor));
+        }
     }
 }
 
-/// Predictions from four times the base and the weighted details.
-pub fn finish(base: &[i32], sums: &[i32], precision: Precision, out: &mut [i32]) {
-    let down = TAP_BITS - if let Precision::Wide { shift } = precision { shift } else { 0 };
-    let half = 1 << down >> 1;
-    for ((out, &base), &sum) in out.iter_mut().zip(base).zip(sums) {
-        *out = base.wrapping_add(sum.wrapping_add(half) >> down).wrapping_add(2) >> 2;
+loops! {
+    /// Predictions from four times the base and the weighted details.
+    pub fn finish(base: &[i32], sums: &[i32], precision: Precision, out: &mut [i32]) {
+        let down = TAP_BITS - if let Precision::Wide { shift } = precision { shift } else { 0 };
+        let half = 1 << down >> 1;
+        for ((out, &base), &sum) in out.iter_mut().zip(base).zip(sums) {
+            *out = base.wrapping_add(sum.wrapping_add(half) >> down).wrapping_add(2) >> 2;
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::details::{Bases, DETAILS, Precision, Sources, TAP_ONE, TAP_UNIT, Taps
 use super::plane::{Phase, Plane};
 use super::step::Step;
 use super::told::change_bits;
+use caesar_kernels::loops;
 
 /// Reweightings of a fit.
 const ROUNDS: usize = 4;
@@ -82,7 +83,7 @@ impl Samples {
             let target = |&x: &usize| (originals[x] as f32 * 4.0 - bases.own[x] as f32) * unit;
             samples.target.extend(kept.iter().map(target));
             for index in (0..DETAILS).filter(|&i| available[i]) {
-                sources.detail_row(index, row, &bases, &mut detail, |d| d);
+                sources.detail_row(index, row, &bases, &mut detail);
                 samples.largest = detail.iter().fold(samples.largest, |m, d| m.max(d.unsigned_abs()));
                 samples.details[index].extend(kept.iter().map(|&x| detail[x] as f32 * unit));
             }
@@ -98,8 +99,7 @@ impl Samples {
         let mut residuals = self.target.clone();
         // Details that the step has not are empty.
         for (detail, &tap) in self.details.iter().zip(taps).filter(|(_, t)| **t != 0) {
-            let tap = f32::from(tap) / TAP_ONE as f32;
-            residuals.iter_mut().zip(detail).for_each(|(r, d)| *r -= tap * d);
+            add_under(detail, -f32::from(tap) / TAP_ONE as f32, &mut residuals);
         }
         residuals
     }
@@ -142,18 +142,36 @@ impl Samples {
     }
 }
 
+loops! {
+    /// Adds numbers under a factor to `sums`.
+    pub fn add_under(numbers: &[f32], factor: f32, sums: &mut [f32]) {
+        sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += factor * number);
+    }
+}
+
 /// The factors under which the sum of `columns` comes nearest to `target`, by slightly damped weighted least squares.
 pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec<f64> {
     let n = columns.len();
     let mut equations = vec![vec![0.0f64; n + 1]; n];
     let mut weighted = vec![0.0f32; weights.len()];
+    let mut others = Vec::with_capacity(n + 1);
     for (i, column) in columns.iter().enumerate() {
         weighted.iter_mut().zip(weights).zip(*column).for_each(|((o, w), d)| *o = w * d);
-        for j in 0..=i {
-            equations[i][j] = dot(&weighted, columns[j]);
-            equations[j][i] = equations[i][j];
+        others.clear();
+        others.extend_from_slice(&columns[..=i]);
+        others.push(target);
+        let products = others.chunks(TOGETHER).flat_map(|some| {
+            // The last few are filled up; whom they belong to nobody asks.
+            dots(&weighted, std::array::from_fn(|k| some.get(k).copied().unwrap_or(target)))
+        });
+        for (j, product) in products.take(i + 2).enumerate() {
+            if j <= i {
+                equations[i][j] = product;
+                equations[j][i] = product;
+            } else {
+                equations[i][n] = product;
+            }
         }
-        equations[i][n] = dot(&weighted, target);
     }
     for (i, equation) in equations.iter_mut().enumerate() {
         equation[i] = equation[i] * 1.003 + 0.5;
@@ -161,15 +179,31 @@ pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec
     solve(equations)
 }
 
-/// Dot product in eight lanes.
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let mut lanes = [0.0f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a8.zip(b8) {
-        lanes.iter_mut().zip(a).zip(b).for_each(|((l, a), b)| *l += a * b);
+/// Dot products that are computed side by side, since each of their sums waits for the one before.
+const TOGETHER: usize = 4;
+
+/// Dot products in eight lanes each.
+fn dots(a: &[f32], b: [&[f32]; TOGETHER]) -> [f64; TOGETHER] {
+    let (a8, rest) = a.as_chunks();
+    let b = b.map(|b| b.as_chunks());
+    let lanes = products(a8, b.map(|(b8, _)| b8));
+    let rests = b.map(|(_, b)| rest.iter().zip(b).map(|(a, b)| a * b).sum::<f32>());
+    std::array::from_fn(|k| f64::from(lanes[k].iter().sum::<f32>() + rests[k]))
+}
+
+loops! {
+    fn products(a: &[[f32; 8]], b: [&[[f32; 8]]; TOGETHER]) -> [[f32; 8]; TOGETHER] {
+        let mut lanes = [[0.0; 8]; TOGETHER];
+        let b = b.map(|b| &b[..a.len()]);
+        for (i, a) in a.iter().enumerate() {
+            for k in 0..TOGETHER {
+                for l in 0..8 {
+                    lanes[k][l] += a[l] * b[k][i][l];
+                }
+            }
+        }
+        lanes
     }
-    f64::from(lanes.iter().sum::<f32>() + rest)
 }
 
 /// Gaussian elimination of symmetric positive definite equations `[A | b]`.

@@ -1,11 +1,12 @@
 //! One step: all targets of one phase at one level of a frame, predicted side by side.
 
 use super::bin::Bin;
-use super::details::{Bases, DETAILS, Precision, Sources, TAP_UNIT, Taps, accumulate, finish, narrow, shifted};
+use super::details::{Bases, DETAILS, Precision, Sources, TAP_UNIT, Taps, finish};
 use super::fit::{Samples, Search};
 use super::plane::{Level, Phase, Plane};
 use super::told::Told;
 use crate::entropy::{Bit, BitCoder};
+use caesar_kernels::loops;
 
 /// What a step is coded from.
 pub struct Step<'a> {
@@ -26,8 +27,6 @@ pub struct Step<'a> {
 pub struct Buffers {
     /// Four times the bases.
     pub bases: Bases,
-    narrow: Vec<i16>,
-    wide: Vec<i32>,
     sums: Vec<i32>,
     pub prediction: Vec<i32>,
     /// Classes of the codes' scales, where a network tells them.
@@ -108,8 +107,6 @@ impl Step<'_> {
         let columns = self.columns;
         Buffers {
             bases: Bases::new(columns),
-            narrow: vec![0; columns],
-            wide: vec![0; columns],
             sums: vec![0; columns],
             prediction: vec![0; columns],
             classes: vec![0; columns],
@@ -126,16 +123,7 @@ impl Step<'_> {
         self.sources.base_rows(row, &mut b.bases);
         b.sums.fill(0);
         for index in (0..DETAILS).filter(|&i| taps[i] != 0) {
-            match *precision {
-                Precision::Narrow => {
-                    self.sources.detail_row(index, row, &b.bases, &mut b.narrow, narrow);
-                    accumulate(&b.narrow, taps[index], &mut b.sums);
-                }
-                Precision::Wide { shift } => {
-                    self.sources.detail_row(index, row, &b.bases, &mut b.wide, |d| shifted(d, shift));
-                    accumulate(&b.wide, taps[index], &mut b.sums);
-                }
-            }
+            self.sources.weigh_row(index, row, &b.bases, *precision, taps[index], &mut b.sums);
         }
         finish(&b.bases.own, &b.sums, *precision, &mut b.prediction);
     }
@@ -158,7 +146,9 @@ impl Step<'_> {
     }
 }
 
-/// The magnitudes of codes, as contexts see them.
-pub fn magnitudes_of(codes: &[i32], out: &mut [i16]) {
-    out.iter_mut().zip(codes).for_each(|(m, c)| *m = c.wrapping_abs().clamp(-32767, 32767).wrapping_abs() as i16);
+loops! {
+    /// The magnitudes of codes, as contexts see them.
+    pub fn magnitudes_of(codes: &[i32], out: &mut [i16]) {
+        out.iter_mut().zip(codes).for_each(|(m, c)| *m = c.wrapping_abs().clamp(-32767, 32767).wrapping_abs() as i16);
+    }
 }

@@ -26,7 +26,7 @@ const OF_CENTRE: [Point; 24] = coarse([
 
 /// Around a point to the right: twelve coarse points, twelve centres; for one below also the four nearest to the right, which
 /// lie below in its orientation.
-const OF_SIDE: [Point; 28] = [
+const OF_SIDE: [Point; OWN] = [
     (Coarse, 0, 0), (Coarse, 0, 1), (Centre, -1, 0), (Centre, 0, 0),
     (Coarse, -1, -1), (Coarse, -1, 0), (Coarse, -1, 1), (Coarse, -1, 2), (Coarse, 0, -1), (Coarse, 0, 2),
     (Coarse, 1, -1), (Coarse, 1, 0), (Coarse, 1, 1), (Coarse, 1, 2),
@@ -41,7 +41,8 @@ const OF_REFERENCE: [(isize, isize); 13] = [
     (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (2, 0), (-2, 0), (0, 2), (0, -2),
 ];
 
-/// Points of the mean of the references, and of their half difference.
+/// Most points of the frame itself, points of the mean of the references, and of their half difference.
+pub const OWN: usize = 28;
 pub const MEAN: usize = 13;
 pub const DIFFERENCE: usize = 5;
 
@@ -54,10 +55,18 @@ fn own(phase: Phase) -> &'static [Point] {
     }
 }
 
-/// A row of targets' neighbours in the frame itself. What a frame of one row or column has not, `instead` stands for.
-pub fn own_rows<'a>(sources: &Sources<'a>, row: usize, instead: &'a [i32]) -> Vec<&'a [i32]> {
-    let neighbours = |&point: &Point| sources.neighbours(sources.own, point, row, instead.len()).unwrap_or(instead);
-    own(sources.phase).iter().map(neighbours).collect()
+/// How many neighbours a target has in the frame itself.
+pub fn own_count(phase: Phase) -> usize {
+    own(phase).len()
+}
+
+/// A row of targets' neighbours in the frame itself. What there is not, `instead` stands for.
+pub fn own_rows<'a>(sources: &Sources<'a>, row: usize, instead: &'a [i32]) -> [&'a [i32]; OWN] {
+    let points = own(sources.phase);
+    std::array::from_fn(|i| {
+        let point = points.get(i).copied();
+        point.and_then(|point| sources.neighbours(sources.own, point, row, instead.len())).unwrap_or(instead)
+    })
 }
 
 /// The first `N` of [`OF_REFERENCE`] for a row of targets.

@@ -1,6 +1,6 @@
 //! The networks of a model, one for each kind of step.
 
-use super::neighbours::{own_rows, reference_rows};
+use super::neighbours::{own_count, own_rows, reference_rows};
 use crate::error::{Error, Result};
 use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::details::Bases;
@@ -155,7 +155,7 @@ impl Around {
         });
         let own = own_rows(sources, row, &self.linear);
         let seen = Row {
-            own: &own,
+            own: &own[..own_count(sources.phase)],
             references,
             activity: self.activity.each_ref().map(|sums| &sums[..]),
             width: self.bin.width(),

@@ -3,7 +3,7 @@
 use crate::entropy::codes::log_class;
 use crate::entropy::symbols::CLASSES;
 use crate::method::closed_loop::details::accumulate;
-use crate::method::closed_loop::fit::FEWEST;
+use crate::method::closed_loop::fit::{FEWEST, add_under};
 use crate::method::closed_loop::plane::Phase;
 use crate::method::closed_loop::step::Step;
 use crate::method::closed_loop::told::change_bits;
@@ -88,10 +88,12 @@ fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
     const SIZES: usize = 24;
     let mut counts = vec![[0u32; SIZES]; CLASSES];
     let mut low = 0;
-    for (i, &magnitude) in samples.magnitudes.iter().enumerate() {
-        let clues = samples.clues.iter().zip(weights);
-        let expected: f32 = clues.map(|(clue, &weight)| clue[i] * f32::from(weight)).sum::<f32>() / 256.0;
-        let class = nearest((expected * 65536.0) as u64);
+    let mut expected = vec![0.0; samples.magnitudes.len()];
+    for (clue, &weight) in samples.clues.iter().zip(weights).filter(|(_, w)| **w != 0) {
+        add_under(clue, weight.into(), &mut expected);
+    }
+    for (&magnitude, expected) in samples.magnitudes.iter().zip(expected) {
+        let class = nearest((expected / 256.0 * 65536.0) as u32);
         let size = log_class(magnitude as u32).min(SIZES - 1);
         counts[usize::from(class)][size] += 1;
         low += size.saturating_sub(2) / 2;
@@ -105,28 +107,44 @@ fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
     low as f64 + counts.iter().map(entropy).sum::<f64>()
 }
 
-/// Turns the network's classes of a row into those under which its codes are coded.
-pub fn weigh(weights: &[i16; CLUES], step: &Step, row: usize, above: [&[i16]; 2], classes: &mut [u8], clue: &mut [i16], sums: &mut [i32]) {
-    // Nothing but the network is asked.
-    if *weights == START {
-        return;
+/// How the clues of a step are weighed.
+pub struct Weighing {
+    weights: [i16; CLUES],
+    /// What each class of the network stands for under its weight.
+    told: [u32; CLASSES],
+}
+
+impl Weighing {
+    pub fn new(weights: [i16; CLUES]) -> Self {
+        let network = u64::from(weights[CLUES - 1] as u16);
+        Weighing { weights, told: MEAN.map(|mean| (network * u64::from(mean) >> 8).min(LARGEST.into()) as u32) }
     }
-    sums.fill(0);
-    for index in (0..CLUES - 1).filter(|&i| weights[i] != 0) {
-        clue_row(index, step, row, above, clue);
-        clue.iter_mut().for_each(|c| *c = (*c).clamp(0, 8191));
-        accumulate(clue, weights[index], sums);
-    }
-    let network = u64::from(weights[CLUES - 1] as u16);
-    for (class, &sum) in classes.iter_mut().zip(&*sums) {
-        let mean = u64::from(MEAN[usize::from(*class).min(CLASSES - 1)]);
-        *class = nearest((u64::from(sum as u32) << 8) + (network * mean >> 8));
+
+    /// Turns the network's classes of a row into those under which its codes are coded.
+    pub fn weigh(&self, step: &Step, row: usize, above: [&[i16]; 2], classes: &mut [u8], clue: &mut [i16], sums: &mut [i32]) {
+        // Nothing but the network is asked.
+        if self.weights == START {
+            return;
+        }
+        sums.fill(0);
+        for index in (0..CLUES - 1).filter(|&i| self.weights[i] != 0) {
+            clue_row(index, step, row, above, clue);
+            clue.iter_mut().for_each(|c| *c = (*c).clamp(0, 8191));
+            accumulate(clue, self.weights[index], sums);
+        }
+        for (class, &sum) in classes.iter_mut().zip(&*sums) {
+            let around = (sum as u32).min(LARGEST >> 8) << 8;
+            *class = nearest(around + self.told[usize::from(*class).min(CLASSES - 1)]);
+        }
     }
 }
 
+/// The largest mean magnitude, in 65536ths.
+const LARGEST: u32 = (1 << 31) - 1;
+
 /// The class of a mean magnitude in 65536ths.
-fn nearest(mean: u64) -> u8 {
-    let mean = mean.clamp(1, (1 << 31) - 1) as u32;
-    let octave = mean.ilog2();
-    NEAREST[octave as usize * 8 + ((u64::from(mean) << 3 >> octave) & 7) as usize]
+fn nearest(mean: u32) -> u8 {
+    let mean = mean.clamp(1, LARGEST);
+    let zeros = mean.leading_zeros();
+    NEAREST[((31 - zeros) * 8 + (mean << zeros >> 28 & 7)) as usize]
 }

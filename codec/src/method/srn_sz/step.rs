@@ -1,7 +1,7 @@
 //! Codes as symbols: a step whose targets are predicted and coded side by side.
 
 use super::networks::Networks;
-use super::scale::{self, CLUES, EDGE};
+use super::scale::{self, CLUES, EDGE, Weighing};
 use crate::entropy::BitCoder;
 use crate::entropy::ans::SymbolCoder;
 use crate::entropy::symbols::SymbolModel;
@@ -88,7 +88,8 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         let foreseen = step.original.map(|(original, search)| (self.foresee(step, &linear, original), search));
         let start = self.weights.last(step.slot()).unwrap_or(scale::START);
         let fitted = foreseen.as_ref().map_or(start, |(f, search)| scale::better_weights(&self.samples(step, f, *search), &start));
-        let weights = self.weights.code(coder, step.slot(), start, fitted, |_| true).map(|w| w.clamp(0, WEIGHT_LIMIT));
+        let weights = self.weights.code(coder, step.slot(), start, fitted, |_| true);
+        let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
 
         let (mut scratch, mut buffers) = (self.networks.scratch(step, &linear, self.bin), step.buffers());
         let mut codes = vec![0; columns];
@@ -103,7 +104,7 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
                 }
                 None => self.networks.predict_row(step, row, &linear, &mut scratch, &mut buffers),
             }
-            scale::weigh(&weights, step, row, above.each_ref().map(|a| &a[..]), &mut buffers.classes, &mut clue, &mut sums);
+            weighing.weigh(step, row, above.each_ref().map(|a| &a[..]), &mut buffers.classes, &mut clue, &mut sums);
             self.symbols.code_row(self.coder, &mut codes, &buffers.classes, step.masked(row));
             self.bin.restore(&codes, &mut buffers.prediction);
             values.row_mut(row).copy_from_slice(&buffers.prediction);
