@@ -44,9 +44,9 @@ def of_folder(folder):
 
 def whole_codes(network, samples):
     """(codes, classes) as a decoder computes them."""
-    x = predictor.Inputs(samples["u"], samples["e"], *(samples[k].astype(np.int32) for k in ("b", "shift", "width", "growth")))
+    x = predictor.Inputs(samples["u"], samples["e"], *(samples[k].astype(np.int32) for k in ("b", "shift", "width")))
     correction, classes = network.run(x)
-    rest = (samples["target"] - correction) / (samples["width"] >> samples["growth"]).astype(np.float64)
+    rest = (samples["target"] - correction) / samples["width"].astype(np.float64)
     return np.rint(rest).astype(np.int64), classes
 
 

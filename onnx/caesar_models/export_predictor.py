@@ -44,11 +44,13 @@ def main():
     args = parser.parse_args()
     networks, state = load(args.checkpoint)
     found = {graph: whole(network) for graph, network in networks.items()}
+    grown = ", grown from a smaller model" if state.get("start") else ""
     sizes = {k: "-".join(map(str, state[k])) for k in predictor.LEVELS}
     facts = {
         "seed": state["seed"], "measured": args.measured,
         "training": f"{state['round']} steps of each network (hidden units {sizes['fine']} at the finest level, {sizes['coarse']} at all "
-        f"others{', grown from a smaller model' if state.get('start') else ''}), orthogonal steps and Adam, on samples of openly available observed and simulated fields; all but the first fifth with rounded weights and activations",
+        f"others{grown}), orthogonal steps and Adam, on samples of openly available observed and simulated fields; "
+        "all but the first fifth with rounded weights and activations",
     }
     tables = {f"filters-{graph}": network.filters.ravel().tolist() for graph, network in found.items()}
     export.write(args.folder, args.role, facts, {g: n.layers for g, n in found.items()}, tables, KNOWN_SHAPE)

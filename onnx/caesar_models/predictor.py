@@ -77,18 +77,13 @@ class Inputs:
     e: np.ndarray  # i16 [n, 46]: details in units of 2^shift
     b: np.ndarray  # log2 of the local scale in units of 2^shift
     shift: np.ndarray
-    width: np.ndarray  # of a bin, in units of which 2^growth are one of the lattice
-    growth: np.ndarray
+    width: np.ndarray
 
 
 def inputs(records):
     """`Inputs` of records [n, 64]."""
-    r = np.array(records, np.int32)
-    width = r[:, Columns.WIDTH]
-    # Bins of a palette are a few units wide, too few to round predictions to: all lengths grow until a bin has 8 bits.
-    growth = np.maximum(8 - ilog2(width), 0).astype(np.int32)
-    r[:, :Columns.MISFIT + 1] <<= growth[:, None]
-    w = (width << growth).astype(np.int64)
+    r = np.ascontiguousarray(records, np.int32)
+    w = r[:, Columns.WIDTH].astype(np.int64)
     own = np.bitwise_or.reduce(np.abs(r[:, Columns.OWN]).view(np.uint32), axis=1)
     length = np.where(own == 0, 0, ilog2(np.maximum(own, 1)) + 1)
     shift = np.maximum(length - 14, 0).astype(np.int32)
@@ -128,7 +123,7 @@ def inputs(records):
         z[:, :OWN], np.clip(np.stack(scalars, 1), -128, 127), z[:, OWN:],
         np.clip(np.stack(of_references, 1), -128, 127), zero[:, None],
     ], 1)
-    return Inputs((u + 128).astype(np.uint8), e.astype(np.int16), b, shift, w.astype(np.int32), growth)
+    return Inputs((u + 128).astype(np.uint8), e.astype(np.int16), b, shift, w.astype(np.int32))
 
 
 def input_count(graph):
@@ -179,7 +174,7 @@ class Network:
         sums = x.e[:, :self.filters.shape[1]].astype(np.float64) @ self.filters.T.astype(np.float64)
         filtered = np.clip(sums.astype(np.int64) >> TAP_BITS, -16384, 16384)
         sums = (gates.astype(np.int64) * filtered).sum(1) + (centre.astype(np.int64) << x.b) + 1024
-        correction = ((wrapped(sums) >> SCALE_BITS) << x.shift) + (1 << x.growth >> 1) >> x.growth
+        correction = (wrapped(sums) >> SCALE_BITS) << x.shift
         level = scale + ((x.b + x.shift) << SCALE_BITS) - (log8(x.width) << 8)
         return correction, np.clip((level * 4 + 1024 >> SCALE_BITS) + ONE_BIN, 0, CLASSES - 1)
 

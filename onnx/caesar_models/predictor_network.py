@@ -153,7 +153,7 @@ def tensors(s):
     batch = {
         "e": s["e"].astype(np.float32), "unit": unit,
         "log_scale": (level * math.log(2)).astype(np.float32),
-        "target": s["target"].astype(np.float32) * np.exp2(s["growth"].astype(np.float32)) / width,
+        "target": s["target"].astype(np.float32) / width,
         "weight": s["weight"].astype(np.float32),
     }
     batch = {k: torch.from_numpy(v) for k, v in batch.items()}

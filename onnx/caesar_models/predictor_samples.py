@@ -16,11 +16,13 @@ from . import predictor
 
 # Codes beyond count as these.
 LARGEST = 300
+# Bins of palettes are narrower.
+LEAST_WIDTH = 128
 # Of every 6 rows of targets of the finest level one is recorded, of every 2 of the next, all others.
 THINNING = np.array([6, 2, 1])
 
 SAMPLE = np.dtype([
-    ("u", "u1", 60), ("e", "<i2", predictor.DETAILS), ("b", "u1"), ("shift", "u1"), ("growth", "u1"), ("weight", "u1"),
+    ("u", "u1", 60), ("e", "<i2", predictor.DETAILS), ("b", "u1"), ("shift", "u1"), ("weight", "u1"),
     ("width", "<i4"), ("target", "<i4"), ("bits", "<f4"),
 ])
 
@@ -51,7 +53,7 @@ def linear_bits(records, numbers):
 def samples(records, bits):
     x = predictor.inputs(records)
     out = np.zeros(len(records), SAMPLE)
-    for name in ("u", "e", "b", "shift", "growth", "width"):
+    for name in ("u", "e", "b", "shift", "width"):
         out[name] = getattr(x, name)
     out["weight"], out["bits"] = thinning(records), bits
     out["target"] = records[:, predictor.Columns.TARGET]
@@ -59,13 +61,15 @@ def samples(records, bits):
 
 
 def fields(path):
-    """(name, records) of each field of a file of records."""
+    """(name, records) of each field of a file of records; not of palettes, which the codec leaves to `interpolation`."""
     counts = [line.split()[:2] for line in open(f"{path}.index")]
     records = np.memmap(path, "<i4", "r").reshape(-1, 64)
     at = 0
     for name, count in counts:
-        yield name, records[at:at + int(count)]
+        found = np.asarray(records[at:at + int(count)])
         at += int(count)
+        if len(found) and found[0, predictor.Columns.WIDTH] >= LEAST_WIDTH:
+            yield name, found
 
 
 class Folder:
@@ -84,7 +88,6 @@ class Folder:
         ends = dict.fromkeys(predictor.GRAPHS, 0)
         files = {g: open(path / f"{g}.bin", "wb") for g in predictor.GRAPHS}
         for name, records in (f for s in sources for f in fields(s)):
-            records = np.asarray(records)
             numbers = graph_numbers(records)
             bits, weights = linear_bits(records, numbers), thinning(records)
             for i, graph in enumerate(predictor.GRAPHS):
