@@ -197,7 +197,7 @@ def test_shipped_networks_see_what_is_there(model):
     """Corrections stay near the neighbours, and larger errors are expected where neighbours differ more."""
     for graph, network in evaluate_predictor.of_folder(model).items():
         expected = []
-        for spread in (3, 300, 30000):
+        for spread in (300, 3000, 30000):
             r = records(graph, spread=spread)
             correction, classes = network.run(predictor.inputs(r))
             extent = np.abs(r[:, predictor.Columns.DETAILS]).max(1)
