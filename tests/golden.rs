@@ -69,6 +69,8 @@ fn goldens() -> Vec<Golden> {
         golden("srn-sz", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz"),
         golden("srn-sz-plane", f32s(&[130, 150], &plane), "abs=1e-3,method=srn-sz"),
         golden("srn-sz-ocean", f32s(&[11, 40, 52], &ocean), "abs=5e-3,method=srn-sz"),
+        golden("srn-sz-fast", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz,effort=fast"),
+        golden("srn-sz-best", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz,effort=best"),
         golden("srn-sz-symbols", f32s(&[8, 128, 130], &field(8, 128, 130, 0.05)), "abs=2e-2,method=srn-sz"),
         golden("lossless", big(), "lossless"),
         golden("integers", (Layout::new(Element { kind: Kind::Unsigned, size: 2, order: ByteOrder::Little }, [40, 100]), counts), "abs=1"),

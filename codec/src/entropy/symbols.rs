@@ -1,8 +1,7 @@
 //! Residual codes whose scale is known: one adaptive histogram for each class of scales.
 //!
 //! Before a row is coded its codes' expected sizes are known as *classes*, four to an octave. Codes of a class follow a
-//! histogram that starts as a logistic distribution of this scale and counts what occurs, all of it and the latest apart:
-//! fields change from place to place.
+//! histogram that starts as a logistic distribution of this scale and counts what occurs.
 
 use super::ans::{SYMBOLS, SymbolCoder, Table};
 use super::logistic::squash;
@@ -16,11 +15,8 @@ const UNITY: i32 = 24;
 const WIDE: usize = 32;
 /// What one occurrence counts; the start counts as 64 of them.
 const OCCURRENCE: u32 = 1 << 10;
-/// Occurrences after which all are halved, and the latest.
-const ALL: u32 = 1 << 18;
-const LATEST: u32 = 256;
-/// Occurrences that everything before counts as, beside the latest.
-const BEFORE: u32 = 64;
+/// Occurrences after which counts are halved: fields change from place to place.
+const MEMORY: u32 = 1 << 12;
 /// 2^(-i/4) in 1/65536.
 const ROOTS: [i64; 4] = [65536, 55109, 46341, 38968];
 
@@ -36,30 +32,10 @@ struct Histogram {
     shift: u32,
     /// Codes up to this have a symbol of their own, above or below zero; the last symbol stands for all others.
     reach: i32,
-    all: Vec<u32>,
-    latest: Vec<u32>,
+    counts: Vec<u32>,
     /// Occurrences that the table does not know of.
     unseen: [u32; SYMBOLS],
     table: Table,
-}
-
-/// Adds occurrences to counts, halves these where there are enough, and returns their sum.
-#[inline(always)]
-fn add(counts: &mut [u32], occurrences: &[u32], enough: u32) -> u64 {
-    let mut total = 0;
-    for (count, &occurrences) in counts.iter_mut().zip(occurrences) {
-        // More at once would exceed 32 bits.
-        *count += occurrences.min(1 << 20) * OCCURRENCE;
-        total += u64::from(*count);
-    }
-    if total >= u64::from(enough * OCCURRENCE) {
-        total = 0;
-        for count in counts {
-            *count /= 2;
-            total += u64::from(*count);
-        }
-    }
-    total
 }
 
 /// `numerator · 2^(−quarters/4)`, rounded down.
@@ -82,7 +58,7 @@ impl Histogram {
         let mut counts: Vec<u32> = (-reach..=reach).map(|i| 1 + below(i) - below(i - 1)).collect();
         counts.push(8);
         let table = Table::new(&mut counts.clone());
-        Histogram { shift, reach, latest: vec![0; counts.len()], all: counts, unseen: [0; _], table }
+        Histogram { shift, reach, counts, unseen: [0; _], table }
     }
 
     #[inline(always)]
@@ -128,28 +104,34 @@ impl Loops for Refresh<'_> {
 
     #[inline(always)]
     fn run(self) -> i32 {
-        let Histogram { all, latest, unseen, table, .. } = self.0;
-        let unseen = &mut unseen[..all.len()];
-        let share = (u64::from(BEFORE * OCCURRENCE) << 32) / add(all, unseen, ALL);
-        let due = until_due(add(latest, unseen, LATEST));
-        // The new counts take the place of the occurrences.
-        for ((mixed, &all), latest) in unseen.iter_mut().zip(&*all).zip(&*latest) {
-            *mixed = (u64::from(all) * share >> 32) as u32 + latest;
+        let Histogram { counts, unseen, table, .. } = self.0;
+        let unseen = &mut unseen[..counts.len()];
+        let mut total = 0;
+        for (count, &occurrences) in counts.iter_mut().zip(&*unseen) {
+            // More at once would exceed 32 bits.
+            *count += occurrences.min(1 << 20) * OCCURRENCE;
+            total += u64::from(*count);
         }
+        if total >= u64::from(MEMORY * OCCURRENCE) {
+            counts.iter_mut().for_each(|count| *count /= 2);
+            total /= 2;
+        }
+        // The table takes the place of the occurrences for the moment.
+        unseen.copy_from_slice(counts);
         table.set(unseen);
         unseen.fill(0);
-        due
+        until_due(total)
     }
 }
 
-/// The fewest further occurrences n that matter where the latest have this total: n ≥ ⌊(BEFORE + latest + n) / 16⌋.
-fn until_due(latest: u64) -> i32 {
-    (BEFORE as i32 - 15 + (latest / u64::from(OCCURRENCE)) as i32 + 14) / 15
+/// After how many occurrences a table is out of date where the counts have this total.
+fn until_due(total: u64) -> i32 {
+    (total / u64::from(OCCURRENCE * 16)).clamp(4, 1 << 16) as i32
 }
 
 impl Default for SymbolModel {
     fn default() -> Self {
-        SymbolModel { classes: std::array::from_fn(|_| None), due: [until_due(0); CLASSES] }
+        SymbolModel { classes: std::array::from_fn(|_| None), due: [until_due(64 * u64::from(OCCURRENCE)); CLASSES] }
     }
 }
 
@@ -209,8 +191,8 @@ mod tests {
     fn histograms_start_as_their_scale_says() {
         for class in 0..CLASSES {
             let histogram = Histogram::new(class);
-            assert!(histogram.all.len() <= 256);
-            let zero = f64::from(histogram.all[histogram.reach as usize]) / histogram.all.iter().map(|&c| f64::from(c)).sum::<f64>();
+            assert!(histogram.counts.len() <= 256);
+            let zero = f64::from(histogram.counts[histogram.reach as usize]) / histogram.counts.iter().map(|&c| f64::from(c)).sum::<f64>();
             let scale = 2f64.powf((class as f64 - 24.0) / 4.0) / f64::from(1 << histogram.shift);
             let expected = (0.25 / scale).tanh();
             assert!((zero - expected).abs() < 0.01, "class {class}: {zero} for {expected}");
