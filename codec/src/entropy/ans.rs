@@ -13,8 +13,8 @@ const BITS: u32 = 16;
 const LEAST: u64 = 1 << 32;
 /// States that take turns; one where there is little to code.
 const LANES: usize = 4;
-/// Bits of a position that the search for its symbol starts from.
-const GUESS_BITS: u32 = 8;
+/// The search for a position's symbol starts from its highest bits, all but so many.
+const GUESS_SHIFT: u32 = BITS - 8;
 
 /// Most symbols of a table: a symbol fits a byte.
 pub const SYMBOLS: usize = 256;
@@ -27,7 +27,7 @@ pub struct Table {
     /// Where each symbol's interval starts; the end for all others.
     starts: [u32; SYMBOLS + 3],
     /// The symbol at the start of each 256th of the range, and room to write beyond.
-    guess: [u8; (1 << GUESS_BITS) + FILL],
+    guess: [u8; 256 + FILL],
 }
 
 impl Table {
@@ -55,26 +55,27 @@ impl Table {
         }
         // What rounding down has left belongs to the commonest.
         counts[commonest] += (1 << BITS) - sum;
-        let mut start = 0;
+        let (mut start, mut from) = (0, 0);
         for (symbol, (at, length)) in self.starts.iter_mut().zip(counts).enumerate() {
             *at = start;
-            // Whole vectors: what is written too far is overwritten by the symbols after.
-            let mut from = start.div_ceil(1 << (BITS - GUESS_BITS)) as usize;
             start += *length;
+            let to = (start + (1 << GUESS_SHIFT) - 1 >> GUESS_SHIFT) as usize;
+            // Whole vectors: what is written too far is overwritten by the symbols after.
             loop {
                 self.guess[from..from + FILL].fill(symbol as u8);
                 from += FILL;
-                if from << (BITS - GUESS_BITS) >= start as usize {
+                if from >= to {
                     break;
                 }
             }
+            from = to;
         }
     }
 
     /// The symbol in whose interval a position is, where that starts and where it ends.
     #[inline(always)]
     fn find(&self, position: u32) -> (u8, u32, u32) {
-        let guess = self.guess[(position >> (BITS - GUESS_BITS)) as usize & 255];
+        let guess = self.guess[(position >> GUESS_SHIFT) as usize & 255];
         // Mostly one of three; sums of comparisons are not guessed wrong, as branches are.
         let near = [1, 2].map(|next| u8::from(self.starts[usize::from(guess) + next] <= position));
         let mut symbol = guess.wrapping_add(near[0] + near[1]);
@@ -159,8 +160,8 @@ fn raw_parts(value: u32, count: u32) -> impl Iterator<Item = (u32, u32)> {
 /// Reads symbols from bytes that may end early (then zeros follow) or hold anything at all.
 pub struct Reader<'a> {
     states: [u64; LANES],
-    lanes: usize,
-    /// The state whose turn it is.
+    /// The state that is the last of a round, and the one whose turn it is.
+    last: usize,
     turn: usize,
     words: std::slice::Iter<'a, [u8; 4]>,
     /// Bytes after the last whole word.
@@ -181,7 +182,7 @@ impl<'a> Reader<'a> {
             *state = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
         }
         let (words, rest) = rest.as_chunks();
-        Reader { states, lanes, turn: 0, words: words.iter(), rest, missing }
+        Reader { states, last: lanes - 1, turn: 0, words: words.iter(), rest, missing }
     }
 
     #[inline(always)]
@@ -199,7 +200,7 @@ impl<'a> Reader<'a> {
             };
             *state = *state << 32 | u64::from(word);
         }
-        self.turn = (self.turn + 1) & (self.lanes - 1);
+        self.turn = (self.turn + 1) & self.last;
     }
 
     /// Errors when the symbols were not those of a recorder.

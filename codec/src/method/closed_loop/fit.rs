@@ -149,6 +149,12 @@ loops! {
     }
 }
 
+loops! {
+    fn multiply(a: &[f32], b: &[f32], out: &mut [f32]) {
+        out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = a * b);
+    }
+}
+
 /// The factors under which the sum of `columns` comes nearest to `target`, by slightly damped weighted least squares.
 pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec<f64> {
     let n = columns.len();
@@ -156,7 +162,7 @@ pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec
     let mut weighted = vec![0.0f32; weights.len()];
     let mut others = Vec::with_capacity(n + 1);
     for (i, column) in columns.iter().enumerate() {
-        weighted.iter_mut().zip(weights).zip(*column).for_each(|((o, w), d)| *o = w * d);
+        multiply(column, weights, &mut weighted);
         others.clear();
         others.extend_from_slice(&columns[..=i]);
         others.push(target);

@@ -99,7 +99,12 @@ fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
         low += size.saturating_sub(2) / 2;
     }
     let entropy = |counts: &[u32; SIZES]| {
-        let total = f64::from(counts.iter().sum::<u32>());
+        let total = counts.iter().sum::<u32>();
+        // Most classes do not occur.
+        if total == 0 {
+            return 0.0;
+        }
+        let total = f64::from(total);
         let different = counts.iter().filter(|&&c| c > 0).count() as f64;
         let each = counts.iter().filter(|&&c| c > 0).map(|&c| f64::from(c) * (total / f64::from(c)).log2());
         each.sum::<f64>() + 0.5 * different * (total + 1.0).log2()
