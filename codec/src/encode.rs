@@ -151,7 +151,7 @@ impl Codec {
         let tile = prepared.tile(lattice);
         let by = |method: MethodChoice, tile: &Tile| match method {
             MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, effort),
-            MethodChoice::SrnSz => self.srn_sz(tile, effort, values.len()),
+            MethodChoice::SrnSz => self.srn_sz(tile, effort),
             _ => Some(Candidate { coded: interpolation::encode(tile, effort), method: MethodChoice::Interpolation, model: None }),
         };
         let smallest = |methods: &[MethodChoice], tile: &Tile| {
@@ -187,12 +187,11 @@ impl Codec {
         Some(Candidate { coded, method: MethodChoice::CaesarV, model: Some(model.hash()) })
     }
 
-    /// A tile, or a part of one of so many points, by SRN-SZ, and its model; `None` without a model that works, or where networks
-    /// do not help.
-    fn srn_sz(&self, tile: &Tile, effort: Effort, points: usize) -> Option<Candidate> {
+    /// A tile by SRN-SZ, and its model; `None` without a model that works, or where networks do not help.
+    fn srn_sz(&self, tile: &Tile, effort: Effort) -> Option<Candidate> {
         let roles = [srn_sz::role(effort), srn_sz::role(Effort::Balanced)];
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
-        let coded = srn_sz::encode(tile, effort, srn_sz::mixes(effort, points), &*model).ok()??;
+        let coded = srn_sz::encode(tile, effort, &*model).ok()??;
         Some(Candidate { coded, method: MethodChoice::SrnSz, model: Some(model.hash()) })
     }
 }

@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let tile = Tile { shape, values: &values, mask: mask.as_deref(), bin_bits };
         let (coded, written) = timed(|| match &model {
-            Some(model) => srn_sz::encode(&tile, effort, srn_sz::mixes(effort, values.len()), &**model),
+            Some(model) => srn_sz::encode(&tile, effort, &**model),
             None => Ok(Some(interpolation::encode(&tile, effort))),
         });
         let Some(coded) = coded? else {

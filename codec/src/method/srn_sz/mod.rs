@@ -27,9 +27,6 @@ use crate::stream::bytes::{self, put_section};
 use networks::Networks;
 use step::StepCoder;
 
-/// Tiles of fewer points take so little time that contexts are mixed for them at `balanced` effort as well.
-const SMALL: usize = 1 << 17;
-
 /// The role of the model that an effort uses.
 pub fn role(effort: Effort) -> &'static str {
     match effort {
@@ -47,24 +44,15 @@ fn search(effort: Effort) -> Search {
     }
 }
 
-/// Where a byte holds more points than this, symbols waste much of it, and contexts are mixed in no time.
+/// Where a byte holds more points than this, symbols waste much of it, and mixed contexts take no time.
 const QUIET: usize = 64;
 
-/// Whether contexts are mixed for a tile of so many points, which is slower and smaller.
-pub fn mixes(effort: Effort, points: usize) -> bool {
-    match effort {
-        Effort::Fast => false,
-        Effort::Balanced => points < SMALL,
-        Effort::Best => true,
-    }
-}
-
-/// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result. `None`: the tile holds packed values, of
+/// Encodes a tile. `Best` mixes contexts, tries several orders of frames and keeps the smallest result. `None`: the tile holds packed values, of
 /// which networks know nothing; [`interpolation`] codes them better.
 ///
 /// # Errors
 /// A model that is not of this method.
-pub fn encode(tile: &Tile, effort: Effort, mixed: bool, model: &dyn Model) -> Result<Option<Coded>> {
+pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Option<Coded>> {
     let networks = Networks::of(model)?;
     let prepared = Prepared::new(tile);
     if prepared.has_palette() {
@@ -80,6 +68,7 @@ pub fn encode(tile: &Tile, effort: Effort, mixed: bool, model: &dyn Model) -> Re
         bytes.extend(symbols.finish(tile.values.len()));
         Coded { bytes, decoded }
     };
+    let mixed = effort == Effort::Best;
     let mut best = encode_with(8, mixed);
     let quiet = best.bytes.len() * QUIET < tile.values.len();
     let mut try_too = |distance, mixed| {
@@ -88,7 +77,7 @@ pub fn encode(tile: &Tile, effort: Effort, mixed: bool, model: &dyn Model) -> Re
             best = coded;
         }
     };
-    if !mixed && quiet && effort != Effort::Fast {
+    if quiet && effort == Effort::Balanced {
         try_too(8, true);
     }
     // With fewer than three frames all orders come to the same.

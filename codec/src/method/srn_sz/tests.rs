@@ -1,6 +1,6 @@
 //! What must be true of the method for whoever uses it, whatever its networks say.
 
-use super::{decode, encode, mixes};
+use super::{decode, encode};
 use crate::lattice::{LATTICE_LIMIT, Tile};
 use crate::network::{Dense, Model, ModelHash, Network, Tensor};
 use crate::options::Effort;
@@ -100,7 +100,7 @@ const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Balanced, Effort::Best];
 
 fn check(shape: [usize; 3], values: &[i32], mask: Option<&[bool]>, bin_bits: u32, effort: Effort, seed: u32) -> Vec<u8> {
     let model = Random::new(seed, false);
-    let Some(coded) = encode(&Tile { shape, values, mask, bin_bits }, effort, mixes(effort, values.len()), &model).unwrap() else { return Vec::new() };
+    let Some(coded) = encode(&Tile { shape, values, mask, bin_bits }, effort, &model).unwrap() else { return Vec::new() };
     let decoded = decode(&coded.bytes, shape, mask, bin_bits, &model).unwrap();
     assert!(decoded == coded.decoded, "the decoder sees what the encoder foresaw");
     let half = 1i64 << bin_bits >> 1;
@@ -154,7 +154,7 @@ proptest! {
         let field: Vec<i32> = (0..shape.iter().product()).map(|i| values(kind, seed, i)).collect();
         let bytes = check(shape, &field, None, 8, Effort::Balanced, seed);
         let tile = Tile { shape, values: &field, mask: None, bin_bits: 8 };
-        let accelerated = encode(&tile, Effort::Balanced, true, &Random::new(seed, true)).unwrap();
+        let accelerated = encode(&tile, Effort::Balanced, &Random::new(seed, true)).unwrap();
         prop_assert!(accelerated.map_or(Vec::new(), |coded| coded.bytes) == bytes);
     }
 
@@ -192,5 +192,5 @@ fn a_model_of_another_method_is_refused() {
     let mut model = Random::new(1, false);
     model.tables.pop();
     let tile = Tile { shape: [1, 1, 1], values: &[1], mask: None, bin_bits: 8 };
-    assert!(matches!(encode(&tile, Effort::Balanced, true, &model), Err(Error::Model(_))));
+    assert!(matches!(encode(&tile, Effort::Balanced, &model), Err(Error::Model(_))));
 }
