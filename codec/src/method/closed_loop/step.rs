@@ -35,8 +35,13 @@ pub struct Buffers {
 
 /// Predicts the targets of a step row by row.
 pub trait Predictor {
+    /// What it tells step by step, beside the linear predictors.
+    type Told: Default;
     /// What it keeps while it predicts a step.
     type Scratch;
+
+    /// Tells what it has to, and notes it with the linear predictor.
+    fn tell<C: BitCoder>(&self, coder: &mut C, told: &mut Self::Told, step: &Step, linear: Linear, bin: Bin) -> Linear;
 
     fn scratch(&self, step: &Step, linear: &Linear, bin: Bin) -> Self::Scratch;
 
@@ -48,7 +53,12 @@ pub trait Predictor {
 pub struct Plain;
 
 impl Predictor for Plain {
+    type Told = ();
     type Scratch = ();
+
+    fn tell<C: BitCoder>(&self, _: &mut C, (): &mut (), _: &Step, linear: Linear, _: Bin) -> Linear {
+        linear
+    }
 
     fn scratch(&self, _: &Step, _: &Linear, _: Bin) {}
 
@@ -62,7 +72,12 @@ impl Predictor for Plain {
 pub struct Linear {
     taps: Taps,
     precision: Precision,
+    /// How many quarters of a network's correction are added.
+    pub trust: i16,
 }
+
+/// Trust in full.
+pub const TRUST: i16 = 4;
 
 /// The linear predictors of a tile, told step by step.
 pub struct Linears {
@@ -84,7 +99,7 @@ impl Linears {
         let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start));
         let taps = self.taps.code(coder, step.slot(), start, fitted, |i| available[i]);
         let taps = std::array::from_fn(|i| if available[i] { taps[i] } else { 0 });
-        Linear { taps, precision: self.code_precision(coder, samples.map(|s| s.precision())) }
+        Linear { taps, precision: self.code_precision(coder, samples.map(|s| s.precision())), trust: TRUST }
     }
 
     /// The precision of a step's details: that of the step before, or told.
@@ -119,7 +134,7 @@ impl Step<'_> {
     }
 
     pub fn predict_row(&self, row: usize, linear: &Linear, b: &mut Buffers) {
-        let Linear { taps, precision } = linear;
+        let Linear { taps, precision, .. } = linear;
         self.sources.base_rows(row, &mut b.bases);
         b.sums.fill(0);
         for index in (0..DETAILS).filter(|&i| taps[i] != 0) {

@@ -14,11 +14,12 @@ use crate::method::closed_loop::step::{Buffers, Linear, Linears, Predictor, Step
 use crate::method::closed_loop::told::Told;
 
 /// Everything that is learned while the steps of a tile are coded. `N` contexts are mixed.
-pub struct StepCoder<const N: usize, P> {
+pub struct StepCoder<const N: usize, P: Predictor> {
     bin: Bin,
     predictor: P,
     codes: CodeModel<N>,
     linears: Linears,
+    told: P::Told,
     weights: Told<CLUES>,
 }
 
@@ -31,6 +32,7 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
         let phase = step.sources.phase;
         let (rows, columns) = (step.rows, step.columns);
         let linear = self.linears.code(coder, step, self.bin);
+        let linear = self.predictor.tell(coder, &mut self.told, step, linear, self.bin);
 
         let coded = step.original.map(|(o, search)| (self.codes(step, o, &linear), search));
         let start = self.weights.last(step.slot()).unwrap_or_else(|| expect::start(phase, step.reference_sizes.is_some()));
@@ -106,6 +108,7 @@ impl<const N: usize, P: Predictor> StepCoder<N, P> {
             predictor,
             codes: CodeModel::new(std::array::from_fn(|i| TABLES[i]), SETS, SIGNS),
             linears: Linears::new(),
+            told: P::Told::default(),
             weights: Told::new(expect::WEIGHT_UNIT),
         }
     }

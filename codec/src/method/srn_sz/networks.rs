@@ -1,11 +1,14 @@
 //! The networks of a model, one for each kind of step.
 
 use super::neighbours::{own_count, own_rows, reference_rows};
+use crate::entropy::BitCoder;
 use crate::error::{Error, Result};
 use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::details::Bases;
 use crate::method::closed_loop::plane::Phase;
-use crate::method::closed_loop::step::{Buffers, Linear, Predictor as StepPredictor, Step};
+use crate::method::closed_loop::fit::FEWEST;
+use crate::method::closed_loop::step::{Buffers, Linear, Predictor as StepPredictor, Step, TRUST};
+use crate::method::closed_loop::told::{Told, change_bits};
 use crate::network::{Model, Network, Tensor};
 use caesar_kernels::{Isa, OUTPUTS, Predictor, References, Row};
 use std::sync::Arc;
@@ -83,8 +86,60 @@ pub struct Scratch {
     sums: Option<Vec<i32>>,
 }
 
+/// How far the network of each kind of step is trusted.
+pub struct Trusts(Told<1>);
+
+impl Default for Trusts {
+    fn default() -> Self {
+        Trusts(Told::new(1))
+    }
+}
+
+impl Networks {
+    /// The trust that would have made some targets of a step cheapest, if that pays for telling it.
+    fn better_trust(&self, step: &Step, linear: &Linear, bin: Bin, start: i16) -> i16 {
+        let Some((original, search)) = step.original else { return start };
+        let (mut scratch, mut buffers) = (self.scratch(step, linear, bin), step.buffers());
+        let mut costs = [0.0; TRUST as usize + 1];
+        let mut samples = 0;
+        for row in search.rows(step.rows, step.columns) {
+            self.predict_row(step, row, linear, &mut scratch, &mut buffers);
+            let wanted = original.row(row as isize, 0, step.columns);
+            for x in search.columns(step.columns, step.masked(row)) {
+                samples += 1;
+                let (plain, full) = (scratch.around.linear[x], buffers.prediction[x]);
+                for (trust, cost) in costs.iter_mut().enumerate() {
+                    let off = wanted[x].wrapping_sub(trusted(plain, full, trust as i16));
+                    *cost += (0.15 + off.unsigned_abs() as f32 / bin.width() as f32).log2();
+                }
+            }
+        }
+        if samples < FEWEST {
+            return start;
+        }
+        let best = (0..=TRUST).min_by(|&a, &b| costs[a as usize].total_cmp(&costs[b as usize])).unwrap_or(start);
+        let gain = f64::from(costs[start as usize] - costs[best as usize]) * search.share(step.rows, step.columns);
+        if gain > 2.0 * change_bits(&[start], &[best], 1) { best } else { start }
+    }
+}
+
+/// The linear prediction with so many quarters of the network's correction.
+#[inline(always)]
+fn trusted(plain: i32, full: i32, trust: i16) -> i32 {
+    plain.wrapping_add(full.wrapping_sub(plain).wrapping_mul(i32::from(trust)) >> 2)
+}
+
 impl StepPredictor for &Networks {
+    type Told = Trusts;
     type Scratch = Scratch;
+
+    fn tell<C: BitCoder>(&self, coder: &mut C, Trusts(told): &mut Trusts, step: &Step, mut linear: Linear, bin: Bin) -> Linear {
+        let start = told.last(step.slot()).unwrap_or([TRUST]).map(|t| t.clamp(0, TRUST));
+        let wanted = [self.better_trust(step, &linear, bin, start[0])];
+        let [trust] = told.code(coder, step.slot(), start, wanted, |_| true);
+        linear.trust = trust.clamp(0, TRUST);
+        linear
+    }
 
     fn scratch(&self, step: &Step, linear: &Linear, bin: Bin) -> Scratch {
         let mut around = Around::new(step, bin);
@@ -103,6 +158,10 @@ impl StepPredictor for &Networks {
             }
             None => predictor.predict_row(self.isa, seen, prediction, classes),
         });
+        if linear.trust != TRUST {
+            let plain = &scratch.around.linear;
+            prediction.iter_mut().zip(plain).for_each(|(full, &plain)| *full = trusted(plain, *full, linear.trust));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Codes as symbols: a step whose targets are predicted and coded side by side.
 
-use super::networks::Networks;
+use super::networks::{Networks, Trusts};
 use super::scale::{self, CLUES, EDGE, Weighing};
 use crate::entropy::BitCoder;
 use crate::entropy::ans::SymbolCoder;
@@ -20,6 +20,7 @@ pub struct StepCoder<'m, S> {
     bin: Bin,
     networks: &'m Networks,
     linears: Linears,
+    trusts: Trusts,
     weights: Told<CLUES>,
     symbols: SymbolModel,
     coder: &'m mut S,
@@ -35,7 +36,7 @@ struct Foreseen {
 impl<'m, S> StepCoder<'m, S> {
     pub fn new(bin: Bin, networks: &'m Networks, coder: &'m mut S) -> Self {
         let (linears, weights) = (Linears::new(), Told::new(WEIGHT_UNIT));
-        StepCoder { bin, networks, linears, weights, symbols: SymbolModel::default(), coder }
+        StepCoder { bin, networks, linears, trusts: Trusts::default(), weights, symbols: SymbolModel::default(), coder }
     }
 
     fn foresee(&self, step: &Step, linear: &Linear, original: &Plane<i32>) -> Foreseen {
@@ -85,6 +86,7 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
         let columns = step.columns;
         let linear = self.linears.code(coder, step, self.bin);
+        let linear = self.networks.tell(coder, &mut self.trusts, step, linear, self.bin);
         let foreseen = step.original.map(|(original, search)| (self.foresee(step, &linear, original), search));
         let start = self.weights.last(step.slot()).unwrap_or(scale::START);
         let fitted = foreseen.as_ref().map_or(start, |(f, search)| scale::better_weights(&self.samples(step, f, *search), &start));
