@@ -13,6 +13,8 @@ mod order;
 mod palette;
 pub mod plane;
 pub mod step;
+#[cfg(test)]
+pub mod testing;
 pub mod told;
 
 use crate::entropy::BitCoder;

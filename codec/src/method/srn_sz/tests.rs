@@ -1,7 +1,8 @@
 //! What must be true of the method for whoever uses it, whatever its networks say.
 
 use super::{decode, encode};
-use crate::lattice::{LATTICE_LIMIT, Tile};
+use crate::lattice::Tile;
+use crate::method::closed_loop::testing::{EFFORTS, assert_within_half_a_bin, shapes, values};
 use crate::network::{Dense, Model, ModelHash, Network, Tensor};
 use crate::options::Effort;
 use crate::{Error, Result};
@@ -96,41 +97,13 @@ impl Network for Graph {
     }
 }
 
-const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Balanced, Effort::Best];
-
 fn check(shape: [usize; 3], values: &[i32], mask: Option<&[bool]>, bin_bits: u32, effort: Effort, seed: u32) -> Vec<u8> {
     let model = Random::new(seed, false);
     let Some(coded) = encode(&Tile { shape, values, mask, bin_bits }, effort, &model).unwrap() else { return Vec::new() };
     let decoded = decode(&coded.bytes, shape, mask, bin_bits, &model).unwrap();
     assert!(decoded == coded.decoded, "the decoder sees what the encoder foresaw");
-    let half = 1i64 << bin_bits >> 1;
-    for i in (0..values.len()).filter(|&i| mask.is_none_or(|m| !m[i])) {
-        let off = (i64::from(values[i]) - i64::from(decoded[i])).abs();
-        assert!(off <= half, "{} became {} at {i} of {shape:?}", values[i], decoded[i]);
-    }
+    assert_within_half_a_bin(values, &decoded, mask, bin_bits);
     coded.bytes
-}
-
-fn shapes() -> impl Strategy<Value = [usize; 3]> {
-    prop_oneof![
-        prop::array::uniform3(1usize..12),
-        (1usize..40, 1usize..40).prop_map(|(rows, columns)| [1, rows, columns]),
-        (1usize..600).prop_map(|n| [1, 1, n]),
-        (1usize..200).prop_map(|n| [n, 1, 1]),
-        (1usize..30, 1usize..30).prop_map(|(planes, rows)| [planes, rows, 1]),
-    ]
-}
-
-/// Smooth, rough, packed and extreme values.
-fn values(kind: u8, seed: u32, index: usize) -> i32 {
-    let noise = (index as u32).wrapping_mul(2654435761).wrapping_add(seed).wrapping_mul(0x9e37_79b9) >> 3;
-    match kind {
-        0 => (index as i32 % 97) * 4000 - 200_000,
-        1 => (noise >> 18) as i32 - 1000,
-        2 => (noise >> 20) as i32 % 50 * 30_000,
-        3 => noise as i32 % LATTICE_LIMIT,
-        _ => if noise % 7 == 0 { LATTICE_LIMIT } else { -LATTICE_LIMIT },
-    }
 }
 
 proptest! {
