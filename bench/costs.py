@@ -6,6 +6,7 @@ usage: costs.py masks|threads|first|memory|bounds FILE.h5:/data/set ...
 Needs h5py, numpy and the plugin (`cargo xtask build`), or CAESAR_PLUGIN naming its directory.
 """
 
+import itertools
 import os
 import resource
 import struct
@@ -96,8 +97,9 @@ def memory(spec):
 def bounds(spec):
     data, ordinary = load(spec)
     worst = 0.0
-    for mode, bound in [(1, 10.0**-n * span(data, ordinary)) for n in range(1, 8)] + [(3, 1e-3), (0, 0.0)]:
-        values = pack(data, mode, bound, effort=1)[1]
+    bounds = [(1, 10.0**-n * span(data, ordinary)) for n in range(1, 8)] + [(3, 1e-3), (0, 0.0)]
+    for method, (mode, bound) in itertools.product((4, 5), bounds):
+        values = pack(data, mode, bound, method)[1]
         if mode == 0:
             assert values.tobytes() == data.tobytes(), f"{spec}: lossless is not"
             continue

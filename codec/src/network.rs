@@ -4,7 +4,8 @@
 
 use crate::error::Result;
 pub use caesar_kernels::Dense;
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 /// An integer tensor in row-major order, NCHW for images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub trait Model: Send + Sync {
     fn graph(&self, name: &str) -> Result<Arc<dyn Network>>;
     /// An integer table by name (entropy tables, factors), as `model.toml` lists it.
     fn table(&self, name: &str) -> Result<&[i64]>;
+    /// A place for what a method has made of the model, so that it is made once and not for every tile.
+    fn made(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>>;
 }
 
 /// Where models come from. The codec asks by role when it writes and by hash when it reads.

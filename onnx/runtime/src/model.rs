@@ -7,6 +7,7 @@ use crate::settings::Settings;
 use caesar_codec::network::{Model, ModelHash, Network};
 use caesar_codec::{Error, Result};
 use sha2::{Digest, Sha256};
+use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ pub struct LoadedModel {
     settings: Arc<Settings>,
     graphs: Mutex<BTreeMap<String, Arc<Accelerated>>>,
     loaded: OnceLock<Result<()>>,
+    made: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl LoadedModel {
@@ -60,7 +62,7 @@ impl LoadedModel {
         let hash = ModelHash(Sha256::digest(&bytes).into());
         let manifest = Manifest::parse(&bytes)?;
         let settings = settings.clone();
-        Ok(LoadedModel { manifest, origin, hash, settings, graphs: Mutex::default(), loaded: OnceLock::new() })
+        Ok(LoadedModel { manifest, origin, hash, settings, graphs: Mutex::default(), loaded: OnceLock::new(), made: OnceLock::new() })
     }
 
     /// A graph with the provider that runs it.
@@ -126,5 +128,9 @@ impl Model for LoadedModel {
     fn table(&self, name: &str) -> Result<&[i64]> {
         let missing = || Error::Model(format!("{} ({}) has no table {name}", self.manifest.id, self.hash));
         self.manifest.tables.get(name).map(Vec::as_slice).ok_or_else(missing)
+    }
+
+    fn made(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>> {
+        &self.made
     }
 }

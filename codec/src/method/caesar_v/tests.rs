@@ -2,10 +2,12 @@ use super::*;
 use crate::Error;
 use crate::network::{ModelHash, Network, Tensor};
 use proptest::prelude::*;
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 /// A model of hand-written networks: a decoder that nudges, a hyperprior that averages.
 struct Toy {
+    made: OnceLock<Arc<dyn Any + Send + Sync>>,
     tables: Vec<(&'static str, Vec<i64>)>,
     /// Output channels for each input channel count are right unless this lies.
     broken: bool,
@@ -14,7 +16,7 @@ struct Toy {
 impl Toy {
     fn new(frames: i64) -> Toy {
         let shift = vec![4; 4 * latents::bands(frames as usize)];
-        Toy { tables: vec![("frames", vec![frames]), ("decoder_scale_bits", vec![8]), ("shift", shift)], broken: false }
+        Toy { made: OnceLock::new(), tables: vec![("frames", vec![frames]), ("decoder_scale_bits", vec![8]), ("shift", shift)], broken: false }
     }
 
     fn frames(&self) -> usize {
@@ -52,6 +54,10 @@ fn resampled(input: &Tensor<u8>, channels: usize, by: usize) -> Tensor<i32> {
 }
 
 impl Model for Toy {
+    fn made(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>> {
+        &self.made
+    }
+
     fn hash(&self) -> ModelHash {
         ModelHash([7; 32])
     }

@@ -2,32 +2,20 @@
 
 use super::{decode, encode};
 use crate::lattice::Tile;
-use crate::method::closed_loop::testing::{EFFORTS, assert_within_half_a_bin, shapes, values};
+use crate::method::closed_loop::testing::{assert_kept, cases, shapes, values};
 use crate::options::Effort;
 use proptest::prelude::*;
 
-fn check(shape: [usize; 3], values: &[i32], mask: Option<&[bool]>, bin_bits: u32, effort: Effort) -> usize {
-    let coded = encode(&Tile { shape, values, mask, bin_bits }, effort);
-    let decoded = decode(&coded.bytes, shape, mask, bin_bits).unwrap();
-    assert!(decoded == coded.decoded, "the decoder sees what the encoder foresaw");
-    assert_within_half_a_bin(values, &decoded, mask, bin_bits);
+fn check(tile: &Tile, effort: Effort) -> usize {
+    let coded = encode(tile, effort);
+    assert_kept(tile, &coded, &decode(&coded.bytes, tile.shape, tile.mask, tile.bin_bits).unwrap());
     coded.bytes.len()
 }
 
 proptest! {
     #[test]
-    fn within_half_a_bin(
-        shape in shapes(),
-        kind in 0u8..5,
-        seed: u32,
-        bin_bits in 0u32..=8,
-        masked in prop_oneof![Just(0u32), Just(30), Just(90), Just(100)],
-        effort in 0usize..3,
-    ) {
-        let points = shape.iter().product::<usize>();
-        let field: Vec<i32> = (0..points).map(|i| values(kind, seed, i)).collect();
-        let mask: Vec<bool> = (0..points).map(|i| values(3, seed ^ 5, i / 3) as u32 % 100 < masked).collect();
-        check(shape, &field, (masked > 0).then_some(&mask[..]), bin_bits, EFFORTS[effort]);
+    fn within_half_a_bin(case in cases()) {
+        check(&case.tile(), case.effort);
     }
 
     #[test]
@@ -75,12 +63,12 @@ fn land_costs_nothing() {
     let shape = [6, 120, 130];
     let (field, mask) = ocean(shape, 0);
     let all_ocean: Vec<i32> = ocean([6, 120, 130], 0).0;
-    let masked = check(shape, &field, Some(&mask), 8, Effort::Balanced);
+    let masked = check(&Tile { shape, values: &field, mask: Some(&mask), bin_bits: 8 }, Effort::Balanced);
     let share = mask.iter().filter(|m| !**m).count() as f64 / mask.len() as f64;
     // The part without land, alone.
     let rows = 60;
     let part: Vec<i32> = all_ocean.chunks(120 * 130).flat_map(|frame| frame[..rows * 130].to_vec()).collect();
-    let alone = check([6, rows, 130], &part, None, 8, Effort::Balanced) as f64 * share * 120.0 / rows as f64;
+    let alone = check(&Tile { shape: [6, rows, 130], values: &part, mask: None, bin_bits: 8 }, Effort::Balanced) as f64 * share * 120.0 / rows as f64;
     assert!((masked as f64) < alone * 1.1, "{masked} bytes with land, {alone} of ocean");
 }
 
@@ -89,7 +77,7 @@ fn what_land_holds_does_not_matter() {
     let shape = [4, 50, 60];
     let sizes = [0, -1_000_000].map(|land| {
         let (field, mask) = ocean(shape, land);
-        check(shape, &field, Some(&mask), 8, Effort::Balanced)
+        check(&Tile { shape, values: &field, mask: Some(&mask), bin_bits: 8 }, Effort::Balanced)
     });
     assert_eq!(sizes[0], sizes[1]);
 }
@@ -98,8 +86,8 @@ fn what_land_holds_does_not_matter() {
 fn nothing_to_say_costs_next_to_nothing() {
     for shape in [[8, 64, 64], [1, 1, 30_000], [30_000, 1, 1]] {
         let points = shape.iter().product();
-        assert!(check(shape, &vec![12345; points], None, 8, Effort::Balanced) < 120);
-        assert!(check(shape, &vec![0; points], Some(&vec![true; points]), 8, Effort::Balanced) < 120);
+        assert!(check(&Tile { shape, values: &vec![12345; points], mask: None, bin_bits: 8 }, Effort::Balanced) < 120);
+        assert!(check(&Tile { shape, values: &vec![0; points], mask: Some(&vec![true; points]), bin_bits: 8 }, Effort::Balanced) < 120);
     }
 }
 
@@ -109,7 +97,7 @@ fn packed_values_are_not_paid_for_twice() {
     let smooth = |i: usize| ((i % 200) as f64 / 30.0).sin() * ((i / 200) as f64 / 40.0).cos() * 100.0;
     let coarse: Vec<i32> = (0..30_000).map(|i| smooth(i).round() as i32).collect();
     let packed: Vec<i32> = coarse.iter().map(|v| v * 40_000).collect();
-    let exact = check(shape, &coarse, None, 0, Effort::Balanced);
-    let fine = check(shape, &packed, None, 8, Effort::Balanced);
+    let exact = check(&Tile { shape, values: &coarse, mask: None, bin_bits: 0 }, Effort::Balanced);
+    let fine = check(&Tile { shape, values: &packed, mask: None, bin_bits: 8 }, Effort::Balanced);
     assert!(fine as f64 <= exact as f64 * 1.1 + 300.0, "{fine} bytes, {exact} for the integers themselves");
 }

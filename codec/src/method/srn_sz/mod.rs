@@ -47,8 +47,8 @@ fn search(effort: Effort) -> Search {
 /// Where a byte holds more points than this, symbols waste much of it, and mixed contexts take no time.
 const QUIET: usize = 64;
 
-/// Encodes a tile. `Best` mixes contexts, tries several orders of frames and keeps the smallest result. `None`: the tile holds packed values, of
-/// which networks know nothing; [`interpolation`] codes them better.
+/// Encodes a tile. `Best` mixes contexts, tries several orders of frames and keeps the smallest result. `None`: the tile
+/// holds packed values, of which networks know nothing; [`interpolation`] codes them better.
 ///
 /// # Errors
 /// A model that is not of this method.

@@ -23,17 +23,27 @@ pub struct Networks {
 
 struct Kind {
     predictor: Predictor,
-    /// The same as a graph, where an accelerator runs it.
-    graph: Option<Arc<dyn Network>>,
+    /// The same as a graph, for an accelerator.
+    graph: Arc<dyn Network>,
 }
 
 impl Networks {
     /// The networks of a model: graphs `centre-alone-fine`, …, `below-referred-coarse`, and tables `filters-…` of their
-    /// linear filters' taps.
+    /// linear filters' taps. Made once for each model.
     ///
     /// # Errors
     /// A model that has not all of them, or one outside the bounds of [`Predictor`].
-    pub fn of(model: &dyn Model) -> Result<Self> {
+    pub fn of(model: &dyn Model) -> Result<Arc<Self>> {
+        if let Some(networks) = model.made().get().and_then(|made| made.clone().downcast().ok()) {
+            return Ok(networks);
+        }
+        let networks = Arc::new(Self::make(model)?);
+        // Another thread may have been faster: its networks are the same.
+        let _ = model.made().set(networks.clone());
+        Ok(networks)
+    }
+
+    fn make(model: &dyn Model) -> Result<Self> {
         let mut kinds = Vec::new();
         for phase in ["centre", "right", "below"] {
             for references in ["alone", "referred"] {
@@ -98,7 +108,7 @@ impl Default for Trusts {
 impl Networks {
     /// The trust that would have made some targets of a step cheapest, if that pays for telling it.
     fn better_trust(&self, step: &Step, linear: &Linear, bin: Bin, start: i16) -> i16 {
-        let Some((original, search)) = step.original else { return start };
+        let Some((original, search)) = step.original.filter(|_| step.rows * step.columns >= FEWEST) else { return start };
         let (mut scratch, mut buffers) = (self.scratch(step, linear, bin), step.buffers());
         let mut costs = [0.0; TRUST as usize + 1];
         let mut samples = 0;
@@ -143,7 +153,8 @@ impl StepPredictor for &Networks {
 
     fn scratch(&self, step: &Step, linear: &Linear, bin: Bin) -> Scratch {
         let mut around = Around::new(step, bin);
-        let sums = self.kind(step).graph.as_ref().and_then(|graph| self.sums(&**graph, step, linear, &mut around));
+        let graph = &self.kind(step).graph;
+        let sums = if graph.accelerated() { self.sums(&**graph, step, linear, &mut around) } else { None };
         Scratch { around, sums }
     }
 
@@ -177,7 +188,7 @@ impl Kind {
         if predictor.inputs() != if name.contains("referred") { 60 } else { 36 } {
             return Err(refuse(format!("{} inputs", predictor.inputs())));
         }
-        Ok(Kind { predictor, graph: graph.accelerated().then_some(graph) })
+        Ok(Kind { predictor, graph })
     }
 }
 

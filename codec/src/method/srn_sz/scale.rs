@@ -153,3 +153,27 @@ fn nearest(mean: u32) -> u8 {
     let zeros = mean.leading_zeros();
     NEAREST[((31 - zeros) * 8 + (mean << zeros >> 28 & 7)) as usize]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_those_of_logistic_codes() {
+        let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+        for (class, &mean) in MEAN.iter().enumerate() {
+            let scale = 2f64.powf((class as f64 - 24.0) / 4.0);
+            // A code of k or more, above or below zero.
+            let beyond = |k: u32| 2.0 * logistic((0.5 - f64::from(k)) / scale);
+            let exact: f64 = (1..=(scale * 40.0) as u32 + 40).map(beyond).sum();
+            assert!((f64::from(mean) - exact * 65536.0).abs() <= 1.0 + exact * 2.0, "class {class}: {mean}, {}", exact * 65536.0);
+        }
+    }
+
+    #[test]
+    fn a_class_is_nearest_to_its_own_mean() {
+        // Below, means differ by less than a unit.
+        assert!((7..CLASSES).all(|class| usize::from(nearest(MEAN[class])) == class));
+        assert!((1..1 << 31).step_by(99991).map(nearest).is_sorted());
+    }
+}

@@ -93,18 +93,20 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         let weights = self.weights.code(coder, step.slot(), start, fitted, |_| true);
         let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
 
-        let (mut scratch, mut buffers) = (self.networks.scratch(step, &linear, self.bin), step.buffers());
+        // What is foreseen need not be predicted again.
+        let mut scratch = foreseen.is_none().then(|| self.networks.scratch(step, &linear, self.bin));
+        let mut buffers = step.buffers();
         let mut codes = vec![0; columns];
         let mut above = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
         let (mut clue, mut sums) = (vec![0; columns], vec![0; columns]);
         for row in 0..step.rows {
-            match &foreseen {
-                Some((f, _)) => {
-                    buffers.prediction.copy_from_slice(f.predictions.row(row as isize, 0, columns));
-                    buffers.classes.copy_from_slice(f.classes.row(row as isize, 0, columns));
-                    codes.copy_from_slice(f.codes.row(row as isize, 0, columns));
-                }
-                None => self.networks.predict_row(step, row, &linear, &mut scratch, &mut buffers),
+            if let Some(scratch) = &mut scratch {
+                self.networks.predict_row(step, row, &linear, scratch, &mut buffers);
+            }
+            if let Some((f, _)) = &foreseen {
+                buffers.prediction.copy_from_slice(f.predictions.row(row as isize, 0, columns));
+                buffers.classes.copy_from_slice(f.classes.row(row as isize, 0, columns));
+                codes.copy_from_slice(f.codes.row(row as isize, 0, columns));
             }
             weighing.weigh(step, row, above.each_ref().map(|a| &a[..]), &mut buffers.classes, &mut clue, &mut sums);
             self.symbols.code_row(self.coder, &mut codes, &buffers.classes, step.masked(row));

@@ -2,15 +2,17 @@
 
 use super::{decode, encode};
 use crate::lattice::Tile;
-use crate::method::closed_loop::testing::{EFFORTS, assert_within_half_a_bin, shapes, values};
+use crate::method::closed_loop::testing::{assert_kept, cases, shapes, values};
 use crate::network::{Dense, Model, ModelHash, Network, Tensor};
 use crate::options::Effort;
 use crate::{Error, Result};
 use proptest::prelude::*;
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 /// A model of random weights.
 struct Random {
+    made: OnceLock<Arc<dyn Any + Send + Sync>>,
     seed: u32,
     /// Whether a runtime is to run the graphs.
     accelerated: bool,
@@ -40,11 +42,15 @@ impl Random {
         let taps = |name: &str| if name.contains("alone") { 28 } else { 46 };
         let mut next = numbers(seed);
         let tables = names().map(|name| (format!("filters-{name}"), (0..8 * taps(&name)).map(|_| next(1000)).collect()));
-        Random { seed, accelerated, tables: tables.collect() }
+        Random { made: OnceLock::new(), seed, accelerated, tables: tables.collect() }
     }
 }
 
 impl Model for Random {
+    fn made(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>> {
+        &self.made
+    }
+
     fn hash(&self) -> ModelHash {
         ModelHash([9; 32])
     }
@@ -97,36 +103,24 @@ impl Network for Graph {
     }
 }
 
-fn check(shape: [usize; 3], values: &[i32], mask: Option<&[bool]>, bin_bits: u32, effort: Effort, seed: u32) -> Vec<u8> {
+fn check(tile: &Tile, effort: Effort, seed: u32) -> Vec<u8> {
     let model = Random::new(seed, false);
-    let Some(coded) = encode(&Tile { shape, values, mask, bin_bits }, effort, &model).unwrap() else { return Vec::new() };
-    let decoded = decode(&coded.bytes, shape, mask, bin_bits, &model).unwrap();
-    assert!(decoded == coded.decoded, "the decoder sees what the encoder foresaw");
-    assert_within_half_a_bin(values, &decoded, mask, bin_bits);
+    let Some(coded) = encode(tile, effort, &model).unwrap() else { return Vec::new() };
+    assert_kept(tile, &coded, &decode(&coded.bytes, tile.shape, tile.mask, tile.bin_bits, &model).unwrap());
     coded.bytes
 }
 
 proptest! {
     #[test]
-    fn within_half_a_bin(
-        shape in shapes(),
-        kind in 0u8..5,
-        seed: u32,
-        bin_bits in 0u32..=8,
-        masked in prop_oneof![Just(0u32), Just(30), Just(90), Just(100)],
-        effort in 0usize..3,
-    ) {
-        let points = shape.iter().product::<usize>();
-        let field: Vec<i32> = (0..points).map(|i| values(kind, seed, i)).collect();
-        let mask: Vec<bool> = (0..points).map(|i| values(3, seed ^ 5, i / 3) as u32 % 100 < masked).collect();
-        check(shape, &field, (masked > 0).then_some(&mask[..]), bin_bits, EFFORTS[effort], seed);
+    fn within_half_a_bin(case in cases()) {
+        check(&case.tile(), case.effort, case.seed);
     }
 
     #[test]
     fn an_accelerator_gives_the_same_stream(shape in shapes(), kind in 0u8..5, seed: u32) {
         let field: Vec<i32> = (0..shape.iter().product()).map(|i| values(kind, seed, i)).collect();
-        let bytes = check(shape, &field, None, 8, Effort::Balanced, seed);
         let tile = Tile { shape, values: &field, mask: None, bin_bits: 8 };
+        let bytes = check(&tile, Effort::Balanced, seed);
         let accelerated = encode(&tile, Effort::Balanced, &Random::new(seed, true)).unwrap();
         prop_assert!(accelerated.map_or(Vec::new(), |coded| coded.bytes) == bytes);
     }
@@ -152,7 +146,7 @@ proptest! {
 fn a_stream_cut_short_or_prolonged_is_an_error() {
     let shape = [3, 20, 30];
     let field: Vec<i32> = (0..1800).map(|i| values(1, 7, i)).collect();
-    let bytes = check(shape, &field, None, 4, Effort::Balanced, 3);
+    let bytes = check(&Tile { shape, values: &field, mask: None, bin_bits: 4 }, Effort::Balanced, 3);
     let model = Random::new(3, false);
     for length in [0, 1, 5, bytes.len() / 2, bytes.len() - 4, bytes.len() - 1] {
         assert!(decode(&bytes[..length], shape, None, 4, &model).is_err(), "{length}");
