@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Ratio, error and speed of H5Z-CAESAR beside SZ3, SPERR and zfp, on the same fields, under the same pointwise bound, in one run.
 
-usage: compare.py FILE.h5:/data/set ... [--eps 1e-2,1e-3,1e-4,1e-5] [--method 5] [--effort 0] [--only ours,SZ3] [--csv OUT]
+usage: compare.py FILE.h5:/data/set ... [--eps 1e-2,1e-3,1e-4,1e-5] [--nrmse] [--method 5] [--effort 0] [--only ours,SZ3] [--csv OUT]
 
 Needs h5py, hdf5plugin and the plugin (`cargo xtask build`). Each field goes through h5py as one chunk, so what is measured is what
 an HDF5 user gets. Fields of four dimensions are read as their first 3-D block. NaN, `_FillValue` and what is above 1e35 are fills: the bound is eps
 times the range of the others, errors are taken over the others, and what is compressed has the mean in their place (peers do not survive fills;
---fills keeps them, for ours). SZ3 is also given a stack as one tall plane and its smaller file counts; each time is the best of --repeat.
+--fills keeps them, for ours). With --nrmse eps is the root mean square error over the range instead, and taken over all values: ours is given it as its
+target, a peer the widest pointwise bound that keeps it. SZ3 is also given a stack as one tall plane and its smaller file counts; each time is the best of --repeat.
 """
 
 import argparse
@@ -61,9 +62,26 @@ def sz3(data, bound, repeat):
     return min(stack, (stored, values.reshape(data.shape), write, read), key=lambda result: result[0])
 
 
+def within_mean(peer):
+    """A peer at the widest pointwise bound whose root mean square error keeps the target, found to 1 %."""
+
+    def run(data, target, repeat):
+        low, high, best = math.log(target / 2), math.log(target * 64), None
+        while high - low > 0.01:
+            middle = (low + high) / 2
+            result = peer(data, math.exp(middle), 1)
+            if math.sqrt(((data.astype("f8") - result[1]) ** 2).mean()) <= target:
+                low, best = middle, result if best is None else min(best, result, key=lambda r: r[0])
+            else:
+                high = middle
+        return best
+
+    return run
+
+
 def contestants(options):
     def ours(data, bound, repeat):
-        words = (1, *struct.unpack("<2I", struct.pack("<d", bound)), options.method, options.effort)
+        words = (4 if options.nrmse else 1, *struct.unpack("<2I", struct.pack("<d", bound)), options.method, options.effort)
         return through_hdf5(data, repeat, compression=40044, compression_opts=words, allow_unknown_filter=True)
 
     everybody = {
@@ -72,6 +90,8 @@ def contestants(options):
         "SPERR": lambda data, bound, repeat: through_hdf5(data, repeat, **hdf5plugin.Sperr(absolute=bound)),
         "zfp": lambda data, bound, repeat: through_hdf5(data, repeat, **hdf5plugin.Zfp(accuracy=bound)),
     }
+    if options.nrmse:
+        everybody = {name: run if name == "ours" else within_mean(run) for name, run in everybody.items()}
     only = options.only.split(",") if options.only else everybody
     return {name: everybody[name] for name in only}
 
@@ -80,6 +100,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fields", nargs="+")
     parser.add_argument("--eps", default="1e-2,1e-3,1e-4,1e-5")
+    parser.add_argument("--nrmse", action="store_true")
     parser.add_argument("--method", type=int, default=0)
     parser.add_argument("--effort", type=int, default=0)
     parser.add_argument("--only")
@@ -93,15 +114,16 @@ def main():
     rows = []
     for spec in options.fields:
         name, data, ordinary = load(spec, options.fills)
+        counted = slice(None) if options.nrmse else ordinary
         span = float(data[ordinary].max()) - float(data[ordinary].min())
         for eps in map(float, options.eps.split(",")):
             for who, run in contestants(options).items():
                 try:
-                    stored, values, write, read = run(data, eps * span, options.repeat)
+                    stored, values, write, read = run(data, eps if options.nrmse and who == "ours" else eps * span, options.repeat)
                 except Exception as error:
                     print(f"{name:36s} {eps:.0e} {who:6s} failed: {str(error)[:80]}", flush=True)
                     continue
-                error = np.abs(data[ordinary].astype("f8") - values[ordinary].astype("f8"))
+                error = np.abs(data[counted].astype("f8") - values[counted].astype("f8"))
                 rows.append((name, data.size, eps, who, data.nbytes / stored, error.max() / (eps * span), math.sqrt((error**2).mean()) / span,
                              data.nbytes / write / 1e6, data.nbytes / read / 1e6))
                 print("%-36s %9d %.0e %-6s ratio %9.2f  error/bound %.6f  nrmse %.2e  write %6.1f  read %6.1f MB/s" % rows[-1], flush=True)
