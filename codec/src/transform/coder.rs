@@ -4,7 +4,7 @@
 //! to there, lowest frequency first. What is known of a coefficient: the same one in neighbouring blocks, the next
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
-use super::Layout;
+use super::{Layout, PLANE_OCTAVES, TIME_OCTAVES};
 use crate::entropy::BitCoder;
 use crate::entropy::codes::{CodeModel, Context, log_class};
 
@@ -14,11 +14,11 @@ const LEVELS: usize = 16;
 const FINE: usize = 32;
 /// Frequencies that have a context of their own; higher ones share one by octaves.
 const OWN: usize = 48;
-const FREQUENCIES: usize = OWN + 4 * 5 * 5;
+const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
 /// Expected scales are u8, eight to an octave; four of them share a context.
 const SCALES: usize = 64;
-/// Reaches: 0, 1, 2, 4, … 2048 coefficients.
-const REACHES: usize = 13;
+/// Reaches: 0, 1, 2, 4, … 8192 coefficients.
+const REACHES: usize = 15;
 
 /// Reach of a block: the smallest r such that all coefficients from `2^(r-1)` on are zero (0: all are).
 fn reach(block: &[i32]) -> usize {
@@ -87,7 +87,7 @@ pub fn code_blocks<C: BitCoder>(
     let frequency: Vec<usize> = (0..len)
         .map(|s| {
             let [t, y, x] = layout.octaves(s);
-            if s < OWN { s } else { OWN + (t.min(3) * 5 + y) * 5 + x }
+            if s < OWN { s } else { OWN + (t * PLANE_OCTAVES + y) * PLANE_OCTAVES + x }
         })
         .collect();
     let mut reaches = CodeModel::<2>::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1);
@@ -166,6 +166,7 @@ pub fn code_blocks<C: BitCoder>(
 mod tests {
     use super::*;
     use crate::entropy::{Decoder, Encoder};
+    use crate::transform::SIDES;
     use proptest::prelude::*;
 
     proptest! {
@@ -175,13 +176,13 @@ mod tests {
         fn any_latents_come_back(
             count in prop::array::uniform3(1usize..4),
             stack: bool,
-            wide: bool,
+            side in prop::sample::select(&SIDES[..]),
             scaled: bool,
             seed in 1u64..,
             density in 0u32..6,
             size in 0u32..31,
         ) {
-            let (frames, side) = (if stack { 8 } else { 1 }, if wide { 16 } else { 8 });
+            let frames = if stack { 8 } else { 1 };
             let layout = Layout::new([count[0] * frames, count[1] * side, count[2] * side], frames, side);
             let random = |i: usize| (i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
             let skip: Vec<bool> = (0..layout.blocks()).map(|b| random(b + 7).is_multiple_of(5)).collect();

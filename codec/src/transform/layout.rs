@@ -1,13 +1,20 @@
 //! How an image is cut into blocks, and the order of a block's coefficients.
 
+/// Extents of blocks in the plane.
+pub const SIDES: [usize; 3] = [8, 16, 32];
+
+/// Octaves of frequency: in time (8 frames), in the plane (32 points).
+pub const TIME_OCTAVES: usize = 4;
+pub const PLANE_OCTAVES: usize = 6;
+
 /// An image of `count · [frames, side, side]` points in blocks of `frames × side × side`.
 ///
 /// Coefficients lie block after block (row-major), within a block by rising frequency ([`Layout::scan`]).
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// Extent of a block in time: 8, or 1 for planes.
+    /// Extent of a block in time: 8, or 1 to 3 for short stacks.
     pub frames: usize,
-    /// Extent of a block in both directions of the plane: 8 or 16.
+    /// Extent of a block in both directions of the plane: one of [`SIDES`].
     pub side: usize,
     /// Blocks in time, rows, columns.
     pub count: [usize; 3],
@@ -25,7 +32,7 @@ impl Layout {
         debug_assert!(image.iter().zip(block).all(|(i, b)| i % b == 0));
         let frequency = |place: usize| [place / (side * side), place / side % side, place % side];
         let mut scan: Vec<usize> = (0..frames * side * side).collect();
-        // Frequencies in cycles, so that 8×8 and 16×16 blocks rank alike; time counts a little more.
+        // Frequencies in cycles, so that blocks of every size rank alike; time counts a little more.
         scan.sort_by_key(|&place| {
             let [t, y, x] = frequency(place);
             ((t * 6 * side / 8 + (y + x) * 5) * 4 + y.abs_diff(x), place)
@@ -58,7 +65,7 @@ impl Layout {
         [self.count[0] * self.frames, self.count[1] * self.side, self.count[2] * self.side]
     }
 
-    /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15).
+    /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15), 5 (16–31).
     pub fn octaves(&self, scan_position: usize) -> [usize; 3] {
         let place = self.scan[scan_position];
         let n = self.side;

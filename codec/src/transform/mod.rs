@@ -7,7 +7,7 @@ mod layout;
 
 pub use coder::code_blocks;
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse};
-pub use layout::Layout;
+pub use layout::{Layout, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
 
 /// Steps to an octave.
 pub const STEPS: u8 = 8;

@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::network::Tensor;
 use crate::transform::Layout;
 
+/// Octaves in the plane that are told apart, the highest together.
 const PLANE_OCTAVES: usize = 5;
-const TIME_OCTAVES: usize = 4;
 /// Blocks, each way, that share a hyper-latent.
 const STRIDE: usize = 4;
 /// Hyper-latents of a place.
@@ -20,16 +20,16 @@ const DEPTH: usize = 8;
 /// The value a silent hyper-encoder gives.
 const MIDDLE: i32 = 128;
 
-fn channels(layout: &Layout) -> usize {
-    PLANE_OCTAVES * if layout.frames == 1 { 1 } else { TIME_OCTAVES }
+fn channels(model: &Networks) -> usize {
+    PLANE_OCTAVES * model.time_octaves()
 }
 
 /// The frequency channel of each scanning position.
-fn channel_of(layout: &Layout) -> Vec<usize> {
+fn channel_of(layout: &Layout, model: &Networks) -> Vec<usize> {
     (0..layout.block_len())
         .map(|s| {
             let [t, y, x] = layout.octaves(s);
-            t * PLANE_OCTAVES + y.max(x)
+            t.min(model.time_octaves() - 1) * PLANE_OCTAVES + y.max(x).min(PLANE_OCTAVES - 1)
         })
         .collect()
 }
@@ -44,7 +44,7 @@ fn energy(sum: u32) -> u8 {
 
 /// Extents of the hyper-latents of one layer of blocks.
 fn grid(layout: &Layout) -> [usize; 4] {
-    [1, DEPTH, layout.count[1] / STRIDE, layout.count[2] / STRIDE]
+    [1, DEPTH, layout.count[1].div_ceil(STRIDE), layout.count[2].div_ceil(STRIDE)]
 }
 
 fn layer_len(layout: &Layout) -> usize {
@@ -59,11 +59,11 @@ pub fn blank(layout: &Layout) -> Vec<u8> {
 /// The hyper-latents of latents.
 pub fn analyse(latents: &[i32], layout: &Layout, model: &Networks) -> Result<Vec<u8>> {
     let encoder = model.model.graph("hyper_encoder")?;
-    let channel_of = channel_of(layout);
+    let channel_of = channel_of(layout, model);
     let [layers, down, across] = layout.count;
     let mut hyper = Vec::with_capacity(layers * layer_len(layout));
     for layer in latents.chunks_exact(down * across * layout.block_len()) {
-        let shape = vec![1, channels(layout), down, across];
+        let shape = vec![1, channels(model), down, across];
         let mut sums = vec![0u32; shape.iter().product()];
         for (block, latents) in layer.chunks_exact(layout.block_len()).enumerate() {
             for (&channel, q) in channel_of.iter().zip(latents) {
@@ -130,8 +130,9 @@ impl Scales {
 pub fn scales(hyper: &[u8], layout: &Layout, model: &Networks) -> Result<Scales> {
     let decoder = model.model.graph("hyper_decoder")?;
     let [layers, down, across] = layout.count;
-    let channels = channels(layout);
-    let expected = [1, channels * STRIDE * STRIDE, down / STRIDE, across / STRIDE];
+    let channels = channels(model);
+    let [_, _, high, wide] = grid(layout);
+    let expected = [1, channels * STRIDE * STRIDE, high, wide];
     let mut index = vec![0; layers * down * across * channels];
     let layers = hyper.chunks_exact(layer_len(layout)).zip(index.chunks_exact_mut((down * across * channels).max(1)));
     for (hyper, index) in layers {
@@ -148,5 +149,5 @@ pub fn scales(hyper: &[u8], layout: &Layout, model: &Networks) -> Result<Scales>
             *index = scale.clamp(0, 255) as u8;
         }
     }
-    Ok(Scales { channel_of: channel_of(layout), channels, index })
+    Ok(Scales { channel_of: channel_of(layout, model), channels, index })
 }

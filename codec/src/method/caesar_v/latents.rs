@@ -3,20 +3,10 @@
 use super::{Networks, hyper};
 use crate::entropy::BitCoder;
 use crate::error::Result;
-use crate::transform::{self, FRACTION_BITS, Layout};
-
-/// Octaves of frequency in the plane, and in time for a block of eight frames.
-const PLANE_OCTAVES: usize = 5;
-const TIME_OCTAVES: usize = 4;
+use crate::transform::{self, FRACTION_BITS, Layout, PLANE_OCTAVES, SIDES};
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
 const LIMIT: i32 = 1 << (transform::MAX_INPUT_BITS - FRACTION_BITS);
-
-/// Frequency bands that the tables distinguish for blocks of so many frames.
-pub fn bands(frames: usize) -> usize {
-    let time = if frames == 1 { 1 } else { TIME_OCTAVES };
-    time * PLANE_OCTAVES * PLANE_OCTAVES
-}
 
 /// Codes the latents of a tile, after the hyper-latents whose scales help when there are any.
 pub fn code<C: BitCoder>(
@@ -57,13 +47,14 @@ pub fn quantise(coefficients: &[i32], exponent: i32, step: i32) -> Vec<i32> {
 }
 
 /// Reconstruction points in 1/64 step: the shift table moves them to where values in their bins lie on average.
-pub fn dequantise(latents: &[i32], layout: &Layout, shift: &[i64]) -> Vec<i32> {
-    let offset = if layout.side == 16 { bands(layout.frames) } else { 0 };
+pub fn dequantise(latents: &[i32], layout: &Layout, model: &Networks) -> Vec<i32> {
+    let size = SIDES.iter().position(|&side| side == layout.side).unwrap_or(0);
+    let times = model.time_octaves();
     let shifts: Vec<[i32; 2]> = (0..layout.block_len())
         .map(|s| {
             let [t, y, x] = layout.octaves(s);
-            let band = (t * PLANE_OCTAVES + y) * PLANE_OCTAVES + x;
-            let shift = |size: usize| shift[(offset + band) * 2 + size].clamp(-32, 32) as i32;
+            let band = ((size * times + t.min(times - 1)) * PLANE_OCTAVES + y) * PLANE_OCTAVES + x;
+            let shift = |more: usize| model.shift[band * 2 + more].clamp(-32, 32) as i32;
             [shift(0), shift(1)]
         })
         .collect();

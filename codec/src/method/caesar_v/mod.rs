@@ -20,7 +20,7 @@ use crate::lattice::{Coded, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, Layout};
+use crate::transform::{self, Layout, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
 use padding::Padding;
 
 /// Roles of models, by the number of frames a block spans.
@@ -64,8 +64,10 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
 /// What a stream says before its latents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Settings {
-    /// Blocks of 16 × 16 in the plane instead of 8 × 8.
-    wide: bool,
+    /// Which of [`SIDES`] blocks have in the plane.
+    size: u8,
+    /// Blocks are as long as a stack too short for the model's frames, not single planes.
+    joint: bool,
     /// Scales of a hyperprior are part of the stream.
     hyper: bool,
     /// The decoder network's correction is added.
@@ -79,18 +81,20 @@ struct Settings {
 impl Settings {
     /// Writes these settings, or reads others.
     fn code<C: BitCoder>(self, coder: &mut C) -> Result<Settings> {
+        let size = coder.code_raw(self.size.into(), 2) as u8;
         let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
-        let (wide, hyper, sharpen) = (flag(self.wide), flag(self.hyper), flag(self.sharpen));
+        let (joint, hyper, sharpen) = (flag(self.joint), flag(self.hyper), flag(self.sharpen));
         let step = coder.code_raw(self.step.into(), 8) as u8;
         let mean = coder.code_raw(self.mean as u32, 32) as i32;
-        if step > transform::LAST_STEP {
-            return corrupt(format!("step {step}"));
+        if step > transform::LAST_STEP || usize::from(size) >= SIDES.len() {
+            return corrupt(format!("step {step}, block size {size}"));
         }
-        Ok(Settings { wide, hyper, sharpen, step, mean })
+        Ok(Settings { size, joint, hyper, sharpen, step, mean })
     }
 
     fn layout(&self, padding: &Padding, frames: usize) -> Layout {
-        Layout::new(padding.padded, frames, if self.wide { 16 } else { 8 })
+        let frames = if self.joint { padding.joint().unwrap_or(frames) } else { frames };
+        Layout::new(padding.padded, frames, SIDES[usize::from(self.size)])
     }
 }
 
@@ -99,7 +103,7 @@ struct Networks<'a> {
     model: &'a dyn Model,
     /// Frames a block spans: 8 or 1.
     frames: usize,
-    /// Where in their bins values lie: `[block size][band][magnitude]`, in 1/64 step towards zero.
+    /// Where in their bins values lie: `[block size][octave in time, rows, columns][magnitude]`, in 1/64 step towards zero.
     shift: &'a [i64],
 }
 
@@ -110,11 +114,16 @@ impl<'a> Networks<'a> {
             [8] => 8,
             other => return unusable(format!("blocks of {other:?} frames")),
         };
-        let shift = model.table("shift")?;
-        if shift.len() != 2 * latents::bands(frames) * 2 {
-            return unusable(format!("{} reconstruction shifts", shift.len()));
+        let networks = Networks { model, frames, shift: model.table("shift")? };
+        if networks.shift.len() != SIDES.len() * networks.time_octaves() * PLANE_OCTAVES * PLANE_OCTAVES * 2 {
+            return unusable(format!("{} reconstruction shifts", networks.shift.len()));
         }
-        Ok(Networks { model, frames, shift })
+        Ok(networks)
+    }
+
+    /// Octaves in time that the model distinguishes.
+    fn time_octaves(&self) -> usize {
+        if self.frames == 1 { 1 } else { TIME_OCTAVES }
     }
 }
 
@@ -124,7 +133,7 @@ fn unusable<T>(what: String) -> Result<T> {
 
 /// The prediction that latents stand for, in lattice units, in the tile's shape.
 fn predict(latents: &[i32], layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
-    let coefficients = latents::dequantise(latents, layout, model.shift);
+    let coefficients = latents::dequantise(latents, layout, model);
     let mut image = transform::inverse(&coefficients, layout);
     if settings.sharpen {
         head::sharpen(&mut image, layout.image(), model)?;

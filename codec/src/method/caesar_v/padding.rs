@@ -41,6 +41,11 @@ impl Padding {
         }
     }
 
+    /// Frames of a short stack, which one block may span.
+    pub fn joint(&self) -> Option<usize> {
+        (2..=3).contains(&self.padded[0]).then_some(self.padded[0])
+    }
+
     /// Points of the padded image.
     pub fn len(&self) -> usize {
         self.padded.iter().product()

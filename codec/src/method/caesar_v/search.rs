@@ -8,16 +8,18 @@ use crate::error::Result;
 use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS};
+use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
 
 /// Encodes a tile with the best settings the effort finds.
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
     let padding = Padding::new(tile.shape, model.frames)?;
-    let analyses = [false, true].map(|wide| Analysis::of(tile, wide, &padding, model));
+    let joint = if padding.joint().is_some() { &[false, true][..] } else { &[false] };
+    let shapes = joint.iter().flat_map(|&joint| (0..SIDES.len() as u8).map(move |size| Settings { size, joint, ..Settings::default() }));
+    let analyses: Vec<_> = shapes.map(|settings| Analysis::of(tile, settings, &padding, model)).collect();
     let reference = reference_step(&analyses[0], tile, target);
-    let analysis = analyses.iter().min_by_key(|a| a.cost(reference)).expect("two block sizes");
+    let analysis = analyses.iter().min_by_key(|a| a.cost(reference)).expect("several block sizes");
 
-    let base = Settings { wide: analysis.wide, hyper: false, sharpen: true, step: reference, mean: analysis.mean };
+    let base = Settings { hyper: false, sharpen: true, step: reference, ..analysis.settings };
     let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
     let closed =
         |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
@@ -59,17 +61,17 @@ fn reference_step(analysis: &Analysis, tile: &Tile, target: Target) -> u8 {
 
 /// A tile's coefficients for one block size.
 struct Analysis {
-    wide: bool,
+    /// Block size and mean.
+    settings: Settings,
     layout: Layout,
     skipped: Vec<bool>,
-    mean: i32,
     /// In units of 2^exponent lattice units, a power of two that uses the transform's range.
     coefficients: Vec<i32>,
     exponent: i32,
 }
 
 impl Analysis {
-    fn of(tile: &Tile, wide: bool, padding: &Padding, model: &Networks) -> Analysis {
+    fn of(tile: &Tile, settings: Settings, padding: &Padding, model: &Networks) -> Analysis {
         let sum: i64 = tile.values.iter().map(|&v| i64::from(v)).sum();
         let mean = (sum / tile.values.len().max(1) as i64) as i32;
         let largest = tile.values.iter().map(|&v| v.abs_diff(mean)).max().unwrap_or(0);
@@ -79,11 +81,10 @@ impl Analysis {
             let v = v - mean;
             if exponent <= 0 { v << -exponent } else { v + (1 << (exponent - 1)) >> exponent }
         };
-        let settings = Settings { wide, ..Settings::default() };
         let layout = settings.layout(padding, model.frames);
         let coefficients = transform::forward(&padding.pad(tile.values, scaled), &layout);
         let skipped = padding.skipped(tile.mask, &layout);
-        Analysis { wide, layout, skipped, mean, coefficients, exponent }
+        Analysis { settings: Settings { mean, ..settings }, layout, skipped, coefficients, exponent }
     }
 
     fn latents(&self, step: u8) -> Vec<i32> {

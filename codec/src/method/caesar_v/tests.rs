@@ -15,7 +15,8 @@ struct Toy {
 
 impl Toy {
     fn new(frames: i64) -> Toy {
-        let shift = vec![4; 4 * latents::bands(frames as usize)];
+        let times = if frames == 1 { 1 } else { TIME_OCTAVES };
+        let shift = vec![4; SIDES.len() * times * PLANE_OCTAVES * PLANE_OCTAVES * 2];
         Toy { made: OnceLock::new(), tables: vec![("frames", vec![frames]), ("decoder_scale_bits", vec![8]), ("shift", shift)], broken: false }
     }
 
@@ -44,7 +45,7 @@ fn nudge(input: &Tensor<u8>, _: usize) -> Tensor<i32> {
 /// Every place of a grid `by` times coarser or not: sums of the input's channels, spread over output channels.
 fn resampled(input: &Tensor<u8>, channels: usize, by: usize) -> Tensor<i32> {
     let [_, depth, down, across] = input.shape[..] else { panic!("four dimensions") };
-    let shape = vec![1, channels, down / by, across / by];
+    let shape = vec![1, channels, down.div_ceil(by), across.div_ceil(by)];
     let plane = shape[2] * shape[3];
     let at = |i: usize| {
         let (c, y, x) = (i / plane, i / shape[3] % shape[2], i % shape[3]);
@@ -147,8 +148,8 @@ fn the_hyperprior_is_read_back() {
     let padding = Padding::new(shape, 8).unwrap();
     let toy = Toy::new(8);
     let model = Networks::of(&toy).unwrap();
-    for wide in [false, true] {
-        let settings = Settings { wide, hyper: true, ..Settings::default() };
+    for size in 0..SIDES.len() as u8 {
+        let settings = Settings { size, hyper: true, ..Settings::default() };
         let layout = settings.layout(&padding, 8);
         let original = latents::quantise(&transform::forward(&values, &layout), 0, 700);
         let mut latents = original.clone();
