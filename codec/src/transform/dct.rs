@@ -3,8 +3,13 @@
 //! Forward and inverse are each other's transpose, orthonormal to within 2^-17, and nothing in either depends on
 //! the machine. Inputs below 2^[`MAX_INPUT_BITS`] in magnitude stay within 32 bits.
 
-use super::Layout;
+mod axis;
 
+use super::Layout;
+use axis::{Axis, Direction, LANES};
+use caesar_kernels::Loops;
+
+/// Fractional bits of the matrix.
 const SHIFT: u32 = 18;
 
 /// Inverse transforms read coefficients, and give points, in units of a step / 2^this.
@@ -53,113 +58,147 @@ fn matrix(n: usize) -> Vec<i32> {
     (0..n * n).map(|at| entry(at / n, at % n)).collect()
 }
 
-fn transpose(m: &[i32], n: usize) -> Vec<i32> {
-    (0..n * n).map(|at| m[at % n * n + at / n]).collect()
-}
-
-fn rounded(sum: i64) -> i32 {
-    (sum + (1 << (SHIFT - 1)) >> SHIFT) as i32
-}
-
-/// Transforms axis lines that lie `lanes` apart: `data` is `[outer][n][lanes]`, `weights` are `[from][to]`.
-fn along(data: &mut [i32], n: usize, lanes: usize, weights: &[i32]) {
-    let mut sums = vec![0i64; n * lanes];
-    for chunk in data.chunks_exact_mut(n * lanes) {
-        sums.fill(0);
-        for (line, weights) in chunk.chunks_exact(lanes).zip(weights.chunks_exact(n)) {
-            if line.iter().all(|&v| v == 0) {
-                continue;
-            }
-            for (sums, &weight) in sums.chunks_exact_mut(lanes).zip(weights) {
-                for (sum, &value) in sums.iter_mut().zip(line) {
-                    *sum += i64::from(value) * i64::from(weight);
-                }
-            }
-        }
-        for (value, &sum) in chunk.iter_mut().zip(&sums) {
-            *value = rounded(sum);
-        }
-    }
-}
-
-/// The same along the last axis, where a line is contiguous.
-fn along_rows(data: &mut [i32], n: usize, weights: &[i32]) {
-    let mut sums = vec![0i64; n];
-    for line in data.chunks_exact_mut(n) {
-        sums.fill(0);
-        for (&value, weights) in line.iter().zip(weights.chunks_exact(n)) {
-            if value != 0 {
-                for (sum, &weight) in sums.iter_mut().zip(weights) {
-                    *sum += i64::from(value) * i64::from(weight);
-                }
-            }
-        }
-        for (value, &sum) in line.iter_mut().zip(&sums) {
-            *value = rounded(sum);
-        }
-    }
-}
-
-/// The matrices of a block's axes, `[from][to]`.
-struct Axes {
-    frames: usize,
-    time: Vec<i32>,
-    side: usize,
-    plane: Vec<i32>,
-}
-
-impl Axes {
-    fn forward(layout: &Layout) -> Self {
-        let Axes { frames, time, side, plane } = Axes::inverse(layout);
-        Axes { frames, time: transpose(&time, frames), side, plane: transpose(&plane, side) }
-    }
-
-    fn inverse(&Layout { frames, side, .. }: &Layout) -> Self {
-        Axes { frames, time: matrix(frames), side, plane: matrix(side) }
-    }
-
-    fn apply(&self, block: &mut [i32]) {
-        if self.frames > 1 {
-            along(block, self.frames, self.side * self.side, &self.time);
-        }
-        along(block, self.side, self.side, &self.plane);
-        along_rows(block, self.side, &self.plane);
-    }
-}
-
 /// Coefficients of an image, block after block in scanning order; a unit is the image's unit.
 pub fn forward(image: &[i32], layout: &Layout) -> Vec<i32> {
-    let axes = Axes::forward(layout);
-    let mut coefficients = Vec::with_capacity(image.len());
-    let mut block = vec![0; layout.block_len()];
-    for index in 0..layout.blocks() {
-        for (place, offset) in layout.rows(index) {
-            block[place..place + layout.side].copy_from_slice(&image[offset..offset + layout.side]);
-        }
-        axes.apply(&mut block);
-        coefficients.extend(layout.scan.iter().map(|&place| block[place]));
+    match layout.side {
+        8 => caesar_kernels::run(Forward::<8, 4> { image, layout }),
+        16 => caesar_kernels::run(Forward::<16, 8> { image, layout }),
+        _ => caesar_kernels::run(Forward::<32, 16> { image, layout }),
     }
-    coefficients
 }
 
 /// The image of coefficients as [`forward`] orders them.
 pub fn inverse(coefficients: &[i32], layout: &Layout) -> Vec<i32> {
-    let axes = Axes::inverse(layout);
-    let mut image = vec![0; coefficients.len()];
-    let mut block = vec![0; layout.block_len()];
-    for (index, scanned) in coefficients.chunks_exact(layout.block_len()).enumerate() {
-        if scanned.iter().all(|&c| c == 0) {
-            continue;
+    match layout.side {
+        8 => caesar_kernels::run(Inverse::<8, 4> { coefficients, layout }),
+        16 => caesar_kernels::run(Inverse::<16, 8> { coefficients, layout }),
+        _ => caesar_kernels::run(Inverse::<32, 16> { coefficients, layout }),
+    }
+}
+
+/// [`Layout::scan`], small enough for the nearest cache.
+fn scan(layout: &Layout) -> Vec<u16> {
+    layout.scan.iter().map(|&place| place as u16).collect()
+}
+
+struct Forward<'a, const N: usize, const H: usize> {
+    image: &'a [i32],
+    layout: &'a Layout,
+}
+
+impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
+    type Result = Vec<i32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<i32> {
+        let Forward { image, layout } = self;
+        let (time, plane) = (Time::new(layout.frames, Direction::Forward), Axis::<N, H>::new(Direction::Forward));
+        let scan = scan(layout);
+        let mut coefficients = Vec::with_capacity(image.len());
+        let mut block = vec![0; layout.block_len()];
+        for index in 0..layout.blocks() {
+            for (place, offset) in layout.rows(index) {
+                block[place..place + N].copy_from_slice(&image[offset..offset + N]);
+            }
+            time.forward(&mut block, N * N);
+            for frame in block.chunks_exact_mut(N * N) {
+                for x in (0..N).step_by(LANES) {
+                    plane.forward(&mut frame[x..], N);
+                }
+                frame.as_chunks_mut().0.iter_mut().for_each(|row| plane.forward_row(row));
+            }
+            coefficients.extend(scan.iter().map(|&place| block[usize::from(place)]));
         }
-        for (&place, &c) in layout.scan.iter().zip(scanned) {
-            block[place] = c;
+        coefficients
+    }
+}
+
+struct Inverse<'a, const N: usize, const H: usize> {
+    coefficients: &'a [i32],
+    layout: &'a Layout,
+}
+
+impl<const N: usize, const H: usize> Loops for Inverse<'_, N, H> {
+    type Result = Vec<i32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<i32> {
+        let Inverse { coefficients, layout } = self;
+        let (time, plane) = (Time::new(layout.frames, Direction::Inverse), Axis::<N, H>::new(Direction::Inverse));
+        let scan = scan(layout);
+        let mut image = vec![0; coefficients.len()];
+        let mut block = vec![0; layout.block_len()];
+        for (index, scanned) in coefficients.chunks_exact(layout.block_len()).enumerate() {
+            let Some(last) = scanned.iter().rposition(|&c| c != 0) else { continue };
+            block.fill(0);
+            // All bits of the places that are not zero: extents are powers of two but for a few frames.
+            let mut places = 0;
+            for (&place, &c) in scan.iter().zip(&scanned[..=last]) {
+                block[usize::from(place)] = c;
+                places |= if c == 0 { 0 } else { usize::from(place) };
+            }
+            let used = [places / (N * N), places / N % N, places % N].map(|f| f + 1);
+            time.inverse::<N>(&mut block, used);
+            for frame in block.chunks_exact_mut(N * N) {
+                for x in (0..used[2]).step_by(LANES) {
+                    plane.inverse(&mut frame[x..], N, used[1]);
+                }
+            }
+            for (place, offset) in layout.rows(index) {
+                let row = block[place..][..N].try_into().expect("a row");
+                image[offset..offset + N].copy_from_slice(&plane.inverse_row(row, used[2]));
+            }
         }
-        axes.apply(&mut block);
-        for (place, offset) in layout.rows(index) {
-            image[offset..offset + layout.side].copy_from_slice(&block[place..place + layout.side]);
+        image
+    }
+}
+
+/// The axis in time.
+enum Time {
+    One,
+    Two(Axis<2, 1>),
+    Three(Axis<3, 2>),
+    Eight(Axis<8, 4>),
+}
+
+impl Time {
+    fn new(frames: usize, direction: Direction) -> Time {
+        match frames {
+            1 => Time::One,
+            2 => Time::Two(Axis::new(direction)),
+            3 => Time::Three(Axis::new(direction)),
+            _ => Time::Eight(Axis::new(direction)),
         }
     }
-    image
+
+    /// All lines of a block of frames of `pitch` points.
+    #[inline(always)]
+    fn forward(&self, block: &mut [i32], pitch: usize) {
+        for x in (0..pitch).step_by(LANES) {
+            match self {
+                Time::One => {}
+                Time::Two(axis) => axis.forward(&mut block[x..], pitch),
+                Time::Three(axis) => axis.forward(&mut block[x..], pitch),
+                Time::Eight(axis) => axis.forward(&mut block[x..], pitch),
+            }
+        }
+    }
+
+    /// The lines of the first frequencies `[rows, columns]` of a block with so many frequencies in time.
+    #[inline(always)]
+    fn inverse<const N: usize>(&self, block: &mut [i32], [used, rows, columns]: [usize; 3]) {
+        for y in 0..rows {
+            for x in (0..columns).step_by(LANES) {
+                let block = &mut block[y * N + x..];
+                match self {
+                    Time::One => {}
+                    Time::Two(axis) => axis.inverse(block, N * N, used),
+                    Time::Three(axis) => axis.inverse(block, N * N, used.min(3)),
+                    Time::Eight(axis) => axis.inverse(block, N * N, used),
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +236,42 @@ mod tests {
             let again = inverse(&forward(&image, &layout), &layout);
             let worst = image.iter().zip(&again).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
             assert!(worst < 2000, "{frames} {side}: {worst} of 2^23");
+        }
+    }
+
+    /// A block, row-major both ways, through each axis by its whole matrix: what the transform is.
+    fn by_definition(block: &[i32], &Layout { frames, side, .. }: &Layout, direction: Direction) -> Vec<i32> {
+        let axes = [(frames, side * side), (side, side), (side, 1)];
+        axes.into_iter().fold(block.to_vec(), |data, (n, pitch)| {
+            let matrix = matrix(n);
+            let value = |at: usize| {
+                let to = at / pitch % n;
+                let weight = |from: usize| matrix[if direction == Direction::Forward { to * n + from } else { from * n + to }];
+                let product = |from: usize| i64::from(data[at - to * pitch + from * pitch]) * i64::from(weight(from));
+                ((0..n).map(product).sum::<i64>() + (1 << (SHIFT - 1)) >> SHIFT) as i32
+            };
+            (0..data.len()).map(value).collect()
+        })
+    }
+
+    #[test]
+    fn both_directions_are_the_product_with_the_matrix() {
+        for frames in [1, 2, 3, 8] {
+            for side in [8, 16, 32] {
+                let layout = Layout::new([frames, side, side], frames, side);
+                let image = noise(layout.block_len());
+                let coefficients = forward(&image, &layout);
+                let expected = by_definition(&image, &layout, Direction::Forward);
+                assert!(coefficients.iter().zip(&layout.scan).all(|(&c, &place)| c == expected[place]), "{frames} {side}");
+                for used in [1, 2, 3, 10, 60, coefficients.len()] {
+                    let sparse = |(s, &c): (usize, &i32)| if s < used && s % 7 != 5 { c } else { 0 };
+                    let sparse: Vec<i32> = coefficients.iter().enumerate().map(sparse).collect();
+                    let mut block = vec![0; sparse.len()];
+                    layout.scan.iter().zip(&sparse).for_each(|(&place, &c)| block[place] = c);
+                    let expected = by_definition(&block, &layout, Direction::Inverse);
+                    assert!(inverse(&sparse, &layout) == expected, "{frames} {side} {used}");
+                }
+            }
         }
     }
 

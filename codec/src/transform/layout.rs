@@ -79,9 +79,8 @@ impl Layout {
         let y = block / self.count[2] % self.count[1];
         let t = block / (self.count[2] * self.count[1]);
         let origin = (t * self.frames * rows + y * self.side) * columns + x * self.side;
-        (0..self.frames * self.side).map(move |r| {
-            let (frame, row) = (r / self.side, r % self.side);
-            (r * self.side, origin + (frame * rows + row) * columns)
-        })
+        let side = self.side;
+        let frames = (0..self.frames).map(move |t| (t * side * side, origin + t * rows * columns));
+        frames.flat_map(move |(place, offset)| (0..side).map(move |y| (place + y * side, offset + y * columns)))
     }
 }

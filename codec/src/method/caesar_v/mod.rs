@@ -139,7 +139,7 @@ fn predict(latents: &[i32], layout: &Layout, settings: &Settings, padding: &Padd
         head::sharpen(&mut image, layout.image(), model)?;
     }
     let step = i64::from(transform::step(settings.step));
-    Ok(padding.crop(&image).map(|u| to_lattice(u, step, settings.mean)).collect())
+    Ok(padding.crop(&image, |u| to_lattice(u, step, settings.mean)))
 }
 
 /// A value in 1/64 step as lattice integer; far outside the lattice's limits it stays at a limit.

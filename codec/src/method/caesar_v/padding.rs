@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::transform::Layout;
+use std::ops::Range;
 
 /// Planes are padded to multiples of this, so that every block size and the hyperprior's grid divide them.
 const SIDE: usize = 64;
@@ -51,44 +52,94 @@ impl Padding {
         self.padded.iter().product()
     }
 
-    /// The place in the tile that a point of the padded image shows: the nearest one.
-    fn source(&self, [t, y, x]: [usize; 3]) -> usize {
-        let [frames, rows, columns] = self.shape;
-        let (t, y, x) = (t.min(frames - 1), y.min(rows - 1), x.min(columns - 1));
-        ((t * rows + y) * columns + x).min(self.points - 1)
+    /// Where row `y` of frame `t` lies in the tile; the last row of a folded line may be short.
+    fn row(&self, t: usize, y: usize) -> Range<usize> {
+        let [_, rows, columns] = self.shape;
+        let start = (t * rows + y) * columns;
+        start..(start + columns).min(self.points)
     }
 
-    fn places(&self) -> impl Iterator<Item = [usize; 3]> + use<> {
-        let [frames, rows, columns] = self.padded;
-        (0..frames).flat_map(move |t| (0..rows).flat_map(move |y| (0..columns).map(move |x| [t, y, x])))
+    /// Every row of the tile: frame, row, and where it lies in the tile.
+    fn rows(&self) -> impl Iterator<Item = (usize, usize, Range<usize>)> + '_ {
+        let [frames, rows, _] = self.shape;
+        (0..frames).flat_map(move |t| (0..rows).map(move |y| (t, y, self.row(t, y))))
     }
 
-    /// The padded image of `f(tile value)`.
+    /// The padded image of `f(tile value)`; what is added shows the nearest point.
     pub fn pad(&self, values: &[i32], f: impl Fn(i32) -> i32) -> Vec<i32> {
-        self.places().map(|place| f(values[self.source(place)])).collect()
+        let ([frames, rows, _], [long, high, wide]) = (self.shape, self.padded);
+        let mut image = Vec::with_capacity(self.len());
+        for (t, y) in (0..long).flat_map(|t| (0..high).map(move |y| (t.min(frames - 1), y.min(rows - 1)))) {
+            let row = &values[self.row(t, y)];
+            image.extend(row.iter().map(|&v| f(v)));
+            image.resize(image.len() + wide - row.len(), f(row[row.len() - 1]));
+        }
+        image
     }
 
-    /// The tile's points of a padded image, in order.
-    pub fn crop<'a>(&'a self, image: &'a [i32]) -> impl Iterator<Item = i32> + 'a {
-        let ([_, rows, columns], [_, high, wide]) = (self.shape, self.padded);
-        (0..self.points).map(move |i| {
-            let (t, y, x) = (i / (rows * columns), i / columns % rows, i % columns);
-            image[(t * high + y) * wide + x]
-        })
+    /// `f(value)` of the tile's points of a padded image, in order.
+    pub fn crop(&self, image: &[i32], f: impl Fn(i32) -> i32) -> Vec<i32> {
+        let [_, high, wide] = self.padded;
+        let mut values = Vec::with_capacity(self.points);
+        for (t, y, row) in self.rows() {
+            let image = &image[(t * high + y) * wide..][..row.len()];
+            values.extend(image.iter().map(|&u| f(u)));
+        }
+        values
     }
 
     /// Blocks that hold no point that counts: masked or padded ones only.
     pub fn skipped(&self, mask: Option<&[bool]>, layout: &Layout) -> Vec<bool> {
-        let [_, rows, columns] = self.shape;
         let [_, down, across] = layout.count;
         let mut skipped = vec![true; layout.blocks()];
-        for i in 0..self.points {
-            if mask.is_some_and(|m| m[i]) {
-                continue;
+        for (t, y, row) in self.rows() {
+            let blocks = &mut skipped[(t / layout.frames * down + y / layout.side) * across..];
+            for (skipped, start) in blocks.iter_mut().zip(row.clone().step_by(layout.side)) {
+                let points = start..(start + layout.side).min(row.end);
+                *skipped = *skipped && mask.is_some_and(|mask| mask[points].iter().all(|&masked| masked));
             }
-            let (t, y, x) = (i / (rows * columns), i / columns % rows, i % columns);
-            skipped[(t / layout.frames * down + y / layout.side) * across + x / layout.side] = false;
         }
         skipped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn added_points_show_the_nearest_and_blocks_of_none_are_skipped(
+            shape in prop_oneof![prop::array::uniform3(1usize..20), (1usize..900).prop_map(|n| [1, 1, n])],
+            frames in prop::sample::select(&[1usize, 8][..]),
+            side in prop::sample::select(&[8usize, 16, 32][..]),
+            seed: u64,
+        ) {
+            let padding = Padding::new(shape, frames).unwrap();
+            let points = shape.iter().product::<usize>();
+            let values: Vec<i32> = (0..points as i32).collect();
+            let image = padding.pad(&values, |v| v + 1);
+            prop_assert!(padding.crop(&image, |v| v - 1) == values);
+
+            let layout = Layout::new(padding.padded, frames, side);
+            let mask: Vec<bool> = (0..points).map(|i| (i as u64 / 3 + 1).wrapping_mul(seed | 1) >> 61 != 0).collect();
+            let [_, high, wide] = padding.padded;
+            let [_, rows, columns] = padding.shape;
+            for mask in [None, Some(&mask[..])] {
+                let skipped = padding.skipped(mask, &layout);
+                let mut expected = vec![true; skipped.len()];
+                for (i, &shown) in image.iter().enumerate() {
+                    let (t, y, x) = (i / (high * wide), i / wide % high, i % wide);
+                    let nearest = ((t.min(shape[0] - 1) * rows + y.min(rows - 1)) * columns + x.min(columns - 1)).min(points - 1);
+                    prop_assert_eq!(shown as usize, nearest + 1);
+                    let inside = t < shape[0] && y < rows && x < columns && (t * rows + y) * columns + x < points;
+                    if inside && mask.is_none_or(|mask| !mask[nearest]) {
+                        expected[(t / frames * layout.count[1] + y / side) * layout.count[2] + x / side] = false;
+                    }
+                }
+                prop_assert_eq!(&skipped, &expected);
+            }
+        }
     }
 }
