@@ -2,6 +2,7 @@
 
 use super::Report;
 use caesar_codec::{Bound, Codec, Element, Layout, MethodChoice, Options};
+use caesar_onnx::doctor::running;
 
 const METHODS: [MethodChoice; 5] =
     [MethodChoice::Lossless, MethodChoice::Interpolation, MethodChoice::SrnSz, MethodChoice::CaesarV, MethodChoice::Auto];
@@ -42,6 +43,9 @@ fn attempt(shape: &[usize], field: &[f32], options: &Options) -> Result<String, 
     if decoded.bytes.len() != bytes.len() || error > BOUND {
         return Err(format!("an error of {error:e} breaks {options}"));
     }
-    let used = caesar_codec::inspect(&stream).map_err(|e| e.to_string())?.tiles[0].method.name();
-    Ok(format!("keeps {} at ratio {:.1}, with {used}", Options::new(options.bound), bytes.len() as f64 / stream.len() as f64))
+    let tile = &caesar_codec::inspect(&stream).map_err(|e| e.to_string())?.tiles[0];
+    let network = tile.model.and_then(|hash| running(&hash));
+    let network = network.map(|network| format!("; {} on {}", network.id, network.providers.join(", "))).unwrap_or_default();
+    let ratio = bytes.len() as f64 / stream.len() as f64;
+    Ok(format!("keeps {} at ratio {ratio:.1}, with {}{network}", Options::new(options.bound), tile.method.name()))
 }

@@ -4,7 +4,7 @@ use crate::model::{LoadedModel, Origin};
 use crate::network::providers;
 use crate::onnxruntime;
 use crate::store::{Store, folders};
-use caesar_codec::network::Model;
+use caesar_codec::network::{Model, ModelHash};
 use std::path::PathBuf;
 
 /// Everything that decides which networks run where.
@@ -46,6 +46,30 @@ pub struct GraphReport {
     pub providers: Vec<(String, Result<(), String>)>,
 }
 
+const ENGINE: &str = "embedded engine";
+
+/// A model at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    pub id: String,
+    /// What runs its graphs in this process, as far as is known after what it ran already: one provider, or more where
+    /// one graph suits an accelerator and another does not.
+    pub providers: Vec<String>,
+}
+
+/// The model that a stream names, and what runs it; `None` when it is not here or cannot be loaded.
+pub fn running(hash: &ModelHash) -> Option<Running> {
+    let model = crate::process_store().models().iter().find(|model| model.hash() == *hash)?;
+    let mut providers = Vec::new();
+    for name in model.manifest.graphs.keys() {
+        let provider = model.network(name).ok()?.provider().map_or_else(|| ENGINE.into(), |p| p.to_string());
+        if !providers.contains(&provider) {
+            providers.push(provider);
+        }
+    }
+    Some(Running { id: model.manifest.id.clone(), providers })
+}
+
 /// Tries every provider with every model of this process.
 pub fn report() -> Report {
     report_on(crate::process_store())
@@ -81,7 +105,7 @@ fn report_model(model: &LoadedModel, store: &Store) -> ModelReport {
 }
 
 fn report_graph(model: &LoadedModel, name: &str, store: &Store) -> GraphReport {
-    let embedded = |result| ("embedded engine".to_string(), result);
+    let embedded = |result| (ENGINE.to_string(), result);
     let source = match model.source(name) {
         Ok(source) => source,
         Err(e) => return GraphReport { name: name.into(), providers: vec![embedded(Err(e.to_string()))] },

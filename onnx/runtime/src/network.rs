@@ -114,8 +114,7 @@ impl Accelerated {
         Accelerated { engine, dense: None, accelerator: Mutex::new(accelerator.map(Arc::new)) }
     }
 
-    /// What runs it.
-    #[cfg(test)]
+    /// What runs it; `None`: the engine.
     pub fn provider(&self) -> Option<Provider> {
         self.current().map(|a| a.provider)
     }
