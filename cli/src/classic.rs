@@ -3,7 +3,7 @@
 use crate::dataset::{DataSet, Source};
 use anyhow::{Context, Result, bail};
 use caesar_codec::{ByteOrder, Element, Kind, Layout};
-use netcdf_reader::{NcFile, NcType};
+use netcdf_reader::{NcFile, NcSliceInfo, NcSliceInfoElem, NcType};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -20,6 +20,7 @@ pub fn open(path: &Path) -> Result<Vec<DataSet>> {
             filters: vec![],
             fill: None,
             is_scale: variable.is_coordinate_variable(),
+            units: variable.attribute("units").and_then(|units| units.value.as_string()),
             source: match variable.dtype() {
                 NcType::Char => Source::Opaque,
                 _ => Source::Classic(Handle(file.clone())),
@@ -48,6 +49,20 @@ fn element(kind: &NcType) -> Result<Element> {
 }
 
 impl Handle {
+    /// Floats of `size` bytes in a box, little-endian.
+    pub fn read_box(&self, name: &str, size: usize, start: &[usize], count: &[usize]) -> Result<Vec<u8>> {
+        let axes = start.iter().zip(count).map(|(&start, &count)| NcSliceInfoElem::Slice {
+            start: start as u64,
+            end: (start + count) as u64,
+            step: 1,
+        });
+        let part = NcSliceInfo { selections: axes.collect() };
+        Ok(match size {
+            4 => self.0.read_variable_slice::<f32>(name, &part)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            _ => self.0.read_variable_slice::<f64>(name, &part)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        })
+    }
+
     /// The values of a variable, little-endian.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         macro_rules! bytes {

@@ -179,14 +179,16 @@ fn share(error: f64, bound: f64) -> f64 {
     if error == 0.0 { 0.0 } else { error / bound }
 }
 
+/// A binary32 or binary64 number.
 #[derive(Clone, Copy)]
-struct Value {
+pub struct Value {
     bits: u64,
-    number: f64,
+    pub number: f64,
 }
 
 impl Value {
-    fn of(bytes: &[u8]) -> Self {
+    /// From its four or eight little-endian bytes.
+    pub fn of(bytes: &[u8]) -> Self {
         match *bytes {
             [a, b, c, d] => {
                 let bits = u32::from_le_bytes([a, b, c, d]);
@@ -199,7 +201,8 @@ impl Value {
         }
     }
 
-    fn is_ordinary(self, specials: &[u64]) -> bool {
+    /// Whether it belongs to the field: no NaN, no fill.
+    pub fn is_ordinary(self, specials: &[u64]) -> bool {
         self.number.abs() < HUGE && !specials.contains(&self.bits)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::classic;
 use crate::hdf5::{self, Reading};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use caesar_codec::{ByteOrder, Inspection, Kind, Layout};
 use std::fs::File;
 use std::io::Read;
@@ -28,6 +28,8 @@ pub struct DataSet {
     pub fill: Option<Vec<u8>>,
     /// A netCDF coordinate variable or a bare dimension.
     pub is_scale: bool,
+    /// The attribute of that name.
+    pub units: Option<String>,
     pub(crate) source: Source,
 }
 
@@ -87,6 +89,22 @@ impl DataSet {
             Source::Opaque => vec![],
         };
         Ok(self.little_endian(bytes))
+    }
+
+    /// The values in a box of floats.
+    pub fn read_box(&self, start: &[usize], count: &[usize]) -> Result<Vec<u8>> {
+        ensure!(self.layout.element.is_bounded(), "parts are read of floats only");
+        match &self.source {
+            Source::Hdf5(handle) => handle.read_box(self.layout.element.size, start, count),
+            Source::Classic(handle) => handle.read_box(&self.name, self.layout.element.size, start, count),
+            Source::Opaque => Ok(vec![]),
+        }
+    }
+
+    /// The bit pattern of the fill value, where one of up to eight bytes is declared.
+    pub fn fill_bits(&self) -> Option<u64> {
+        let fill = self.fill.as_ref().filter(|fill| fill.len() <= 8)?;
+        Some(fill.iter().rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte)))
     }
 
     /// Every chunk of the extent; those that were never written consist of fill values.

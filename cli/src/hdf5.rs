@@ -9,7 +9,7 @@ use hdf5_reader::filters::FilterFn;
 use hdf5_reader::group::Group;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::datatype::{StringSize, VarLenKind};
-use hdf5_reader::{Dataset, Datatype, FilterRegistry, HDF5_MAX_CHUNK_BYTES, Hdf5File, OpenOptions};
+use hdf5_reader::{Dataset, Datatype, FilterRegistry, HDF5_MAX_CHUNK_BYTES, Hdf5File, OpenOptions, SliceInfo, SliceInfoElem};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -69,6 +69,22 @@ fn decoder(reading: Reading, tap: Tap) -> FilterFn {
     })
 }
 
+/// Bytes that a foreign filter stored in a data set of one chunk, whose values are `bytes` long.
+pub fn stored_bytes(path: &Path, name: &str, filter: u16, bytes: usize) -> Result<usize> {
+    let stored = Arc::new(Mutex::new(None));
+    let tap = stored.clone();
+    let mut registry = FilterRegistry::new();
+    let measure: FilterFn = Box::new(move |_, chunk, _| {
+        *tap.lock().expect("no thread panics while it holds the tap") = Some(chunk.len());
+        Ok(vec![0; bytes])
+    });
+    registry.register(filter, measure);
+    let options = OpenOptions::default().with_filter_registry(registry).with_max_chunk_bytes(HDF5_MAX_CHUNK_BYTES);
+    Hdf5File::open_with_options(path, options)?.dataset(name)?.read_raw_bytes()?;
+    let stored = *stored.lock().expect("no thread panics while it holds the tap");
+    stored.context("the filter failed, and HDF5 stored the values without it")
+}
+
 /// Visits every data set below a group once; a group that contains itself through a link ends the way.
 fn walk(
     group: &Group,
@@ -104,6 +120,7 @@ fn describe(file: &Hdf5File, name: String, dataset: Dataset, tap: &Tap) -> Resul
         filters: filters.collect(),
         fill: None,
         is_scale: dataset.attribute("CLASS").is_ok_and(|a| a.read_string().is_ok_and(|s| s == "DIMENSION_SCALE")),
+        units: dataset.attribute("units").ok().and_then(|units| units.read_string().ok()),
         source: Source::Opaque,
         name,
     };
@@ -156,6 +173,20 @@ impl Handle {
             return Ok(strings.iter().flat_map(|s| [&s.len().to_le_bytes()[..], s.as_bytes()].concat()).collect());
         }
         Ok(self.dataset.read_raw_bytes()?)
+    }
+
+    /// Floats of `size` bytes in a box, little-endian.
+    pub fn read_box(&self, size: usize, start: &[usize], count: &[usize]) -> Result<Vec<u8>> {
+        let axes = start.iter().zip(count).map(|(&start, &count)| SliceInfoElem::Slice {
+            start: start as u64,
+            end: (start + count) as u64,
+            step: 1,
+        });
+        let part = SliceInfo { selections: axes.collect() };
+        Ok(match size {
+            4 => self.dataset.read_slice::<f32>(&part)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            _ => self.dataset.read_slice::<f64>(&part)?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        })
     }
 
     /// Stored chunks, then those that were never written.

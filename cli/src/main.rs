@@ -1,8 +1,10 @@
-//! The command `caesar`: what to type for a bound, whether a file kept it, what lies in a file, whether all is set up.
+//! The command `caesar`: what to type for a bound, whether a file kept it, what lies in a file, how well methods do on it,
+//! whether all is set up.
 
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod classic;
 mod compare;
 mod dataset;
@@ -10,6 +12,7 @@ mod doctor;
 mod hdf5;
 mod inspect;
 mod text;
+mod tool;
 mod verify;
 
 use anyhow::Result;
@@ -32,6 +35,8 @@ enum Command {
     Verify(verify::Verify),
     /// Show what lies in the streams of a file: bounds, methods, models, bits
     Inspect(inspect::Inspect),
+    /// Measure ratio, error and speed of every method on your own data, beside SZ3, SPERR and zfp
+    Bench(bench::Bench),
     /// Tell whether plugin, runtime, models and environment are in order, and what to do
     Doctor(doctor::Doctor),
 }
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         Command::Args(args) => args.run().map(|()| true),
         Command::Verify(verify) => verify.run(),
         Command::Inspect(inspect) => inspect.run().map(|()| true),
+        Command::Bench(bench) => bench.run().map(|()| true),
         Command::Doctor(doctor) => doctor.run(),
     };
     match done {

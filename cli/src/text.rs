@@ -47,3 +47,13 @@ pub fn progress(bytes: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left  {msg}");
     ProgressBar::new(bytes).with_style(style.expect("the template is sound"))
 }
+
+/// A number in about four digits.
+pub fn short(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {
+        return format!("{:e}", format!("{value:.3e}").parse::<f64>().unwrap_or(value));
+    }
+    let digits = if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).max(0) as usize };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}

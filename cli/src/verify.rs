@@ -171,7 +171,7 @@ impl<'a> Check<'a> {
             }
         }
         let bound = self.spec.map(|spec| spec.bound).or(stream.map(|s| s.inspection.options.bound));
-        let fill = original.fill.as_deref().map(bits);
+        let fill = original.fill_bits();
         let specials = stream.map_or_else(|| fill.into_iter().collect(), |s| s.inspection.specials.clone());
         let (whole, copy, padding);
         let (original, copy, padding) = match &self.copy.chunk {
@@ -235,11 +235,6 @@ impl<'a> Check<'a> {
             row.faults.push(format!("{} {what} differ", total.broken));
         }
     }
-}
-
-/// The bit pattern of a value of up to eight little-endian bytes.
-fn bits(bytes: &[u8]) -> u64 {
-    bytes.iter().take(8).rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte))
 }
 
 fn print(rows: &[Row]) {

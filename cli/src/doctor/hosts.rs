@@ -1,7 +1,7 @@
 //! Do the programs on this machine compress through the plugin? Each packs a small file, and what it wrote is verified.
 
 use super::Report;
-use crate::verify;
+use crate::{tool, verify};
 use anyhow::{Context, Result};
 use caesar_codec::Options;
 use h5zcaesar::ID;
@@ -76,10 +76,7 @@ pub fn examine(report: &mut Report) -> Result<()> {
 fn trial(host: &Host, folder: &Path) -> Result<()> {
     let _ = std::fs::remove_file(folder.join("out.h5"));
     let pack = (host.pack)();
-    let done = Command::new(&pack[0]).args(&pack[1..]).current_dir(folder).output()?;
-    let said = String::from_utf8_lossy(&done.stderr);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message").trim();
-    anyhow::ensure!(done.status.success(), "{}: {last}", done.status);
+    tool::run(Command::new(&pack[0]).args(&pack[1..]).current_dir(folder))?;
     let bound = Options::new(caesar_codec::Bound::Absolute(BOUND));
     let faults = verify::faults(&folder.join("in.h5"), &folder.join("out.h5"), bound)?;
     anyhow::ensure!(faults.is_empty(), "{}", faults.join("; "));
