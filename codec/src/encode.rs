@@ -177,7 +177,8 @@ impl Codec {
 
     /// A tile by CAESAR-V, and its model; `None` without a model that works.
     fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort) -> Option<Candidate> {
-        let model = self.models.preferred(caesar_v::role(tile.shape))?;
+        let roles = [effort, Effort::Balanced].map(|effort| caesar_v::role(tile.shape, effort));
+        let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
         let target = match target {
             // Half a unit for the rounding of values to the lattice.
             Target::MeanSquare(limit) => residual::Target::MeanSquare((limit.sqrt() / lattice.step - 0.5).max(0.0).powi(2)),
@@ -189,7 +190,7 @@ impl Codec {
 
     /// A tile by SRN-SZ, and its model; `None` without a model that works, or where networks do not help.
     fn srn_sz(&self, tile: &Tile, effort: Effort) -> Option<Candidate> {
-        let roles = [srn_sz::role(effort), srn_sz::role(Effort::Balanced)];
+        let roles = [effort, Effort::Balanced].map(srn_sz::role);
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
         let coded = srn_sz::encode(tile, effort, &*model).ok()??;
         Some(Candidate { coded, method: MethodChoice::SrnSz, model: Some(model.hash()) })

@@ -7,7 +7,7 @@
 use super::Errors;
 use crate::entropy::{Decoder, Encoder};
 use crate::lattice::Tile;
-use crate::transform::{self, Layout, MAX_INPUT_BITS};
+use crate::transform::{self, Layout, MAX_INPUT_BITS, State};
 
 const SIDE: usize = 8;
 const PATCH: usize = SIDE * SIDE;
@@ -53,7 +53,7 @@ impl Correction {
 
     /// Writes the codes and returns the corrected values.
     pub fn encode(mut self, coder: &mut Encoder, prediction: Vec<i32>) -> Vec<i32> {
-        transform::code_blocks(coder, &mut self.codes, &self.layout, None, None);
+        transform::code_blocks(coder, &mut self.codes, &self.layout, None, None, State::PLAIN);
         apply(prediction, &self.codes, self.step, &self.layout, self.shape)
     }
 }
@@ -61,7 +61,7 @@ impl Correction {
 pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], step: u8) -> Vec<i32> {
     let layout = layout(shape);
     let mut codes = vec![0; layout.image().iter().product()];
-    transform::code_blocks(coder, &mut codes, &layout, None, None);
+    transform::code_blocks(coder, &mut codes, &layout, None, None, State::PLAIN);
     apply(prediction, &codes, step, &layout, shape)
 }
 

@@ -4,6 +4,7 @@
 //! to there, lowest frequency first. What is known of a coefficient: the same one in neighbouring blocks, the next
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
+use super::trellis::State;
 use super::{Layout, PLANE_OCTAVES, TIME_OCTAVES};
 use crate::entropy::BitCoder;
 use crate::entropy::codes::{CodeModel, Context, log_class};
@@ -11,7 +12,7 @@ use crate::entropy::codes::{CodeModel, Context, log_class};
 /// Levels of a magnitude context.
 const LEVELS: usize = 16;
 /// Levels of the combined magnitude context, which is finer.
-const FINE: usize = 32;
+pub(super) const FINE: usize = 32;
 /// Frequencies that have a context of their own; higher ones share one by octaves.
 const OWN: usize = 48;
 const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
@@ -34,7 +35,8 @@ fn reach_len(reach: usize, block_len: usize) -> usize {
 }
 
 /// The neighbours of a block that come before it; `None` outside the image and where a block is skipped.
-struct Near {
+#[derive(Clone, Copy)]
+pub(super) struct Near {
     west: Option<usize>,
     north: Option<usize>,
     north_west: Option<usize>,
@@ -43,7 +45,7 @@ struct Near {
 }
 
 impl Near {
-    fn of(block: usize, count: [usize; 3], skip: Option<&[bool]>) -> Near {
+    pub(super) fn of(block: usize, count: [usize; 3], skip: Option<&[bool]>) -> Near {
         let [_, rows, columns] = count;
         let (x, y, t) = (block % columns, block / columns % rows, block / (columns * rows));
         let at = |exists: bool, distance: usize| {
@@ -61,7 +63,7 @@ impl Near {
 }
 
 /// What the lowest coefficient of a block will be near: the gradient of its neighbours, kept between them.
-fn expected_mean(lowest: impl Fn(usize) -> i32, near: &Near) -> i32 {
+pub(super) fn expected_mean(lowest: impl Fn(usize) -> i32, near: &Near) -> i32 {
     match (near.west, near.north, near.north_west) {
         (Some(w), Some(n), Some(nw)) => {
             let (w, n, nw) = (lowest(w), lowest(n), lowest(nw));
@@ -72,16 +74,63 @@ fn expected_mean(lowest: impl Fn(usize) -> i32, near: &Near) -> i32 {
     }
 }
 
+/// Sizes of a coefficient in the blocks around its own: the multiples of the step that codes stand for.
+pub(super) struct Beside<'a> {
+    adjacent: [&'a [u16]; 3],
+    diagonal: [&'a [u16]; 2],
+}
+
+impl<'a> Beside<'a> {
+    /// `sizes`: of the blocks before, `nothing` stands for those that are not there.
+    pub(super) fn of(near: &Near, sizes: &'a [u16], nothing: &'a [u16]) -> Self {
+        let len = nothing.len();
+        let of = |block: Option<usize>| block.map_or(nothing, |b| &sizes[b * len..(b + 1) * len]);
+        Beside { adjacent: [near.west, near.north, near.before].map(of), diagonal: [near.north_west, near.north_east].map(of) }
+    }
+
+    #[inline(always)]
+    pub(super) fn at(&self, position: usize) -> u32 {
+        let sum = |blocks: &[&[u16]]| blocks.iter().map(|sizes| u32::from(sizes[position])).sum::<u32>();
+        2 * sum(&self.adjacent) + sum(&self.diagonal)
+    }
+}
+
+/// Sizes of the lower frequencies of a coefficient's own block.
+pub(super) struct Below {
+    /// By scanning position: sizes, and the largest of the next lower ones; at the end for none.
+    own: Vec<u32>,
+    lower: Vec<u32>,
+}
+
+impl Below {
+    pub(super) fn new(block_len: usize) -> Self {
+        Below { own: vec![0; block_len + 1], lower: vec![0; block_len + 1] }
+    }
+
+    #[inline(always)]
+    pub(super) fn at(&self, [t, y, x]: [usize; 3]) -> u32 {
+        2 * (self.own[t] + self.own[y] + self.own[x]) + self.lower[t] + self.lower[y] + self.lower[x]
+    }
+
+    #[inline(always)]
+    pub(super) fn note(&mut self, position: usize, [t, y, x]: [usize; 3], size: u32) {
+        self.lower[position] = self.own[t].max(self.own[y]).max(self.own[x]);
+        self.own[position] = size;
+    }
+}
+
 /// Codes all blocks of `layout`: writes `q`, or fills it.
 ///
 /// `scales`: expected scale of each coefficient of each block by [`Scales`], when a hyperprior gives one.
 /// `skip`: blocks of which nothing is wanted; they are zero and cost nothing.
+/// `start`: the state in which each block starts.
 pub fn code_blocks<C: BitCoder>(
     coder: &mut C,
     q: &mut [i32],
     layout: &Layout,
     scales: Option<&dyn Fn(usize, usize) -> u8>,
     skip: Option<&[bool]>,
+    start: State,
 ) {
     let len = layout.block_len();
     let frequency: Vec<usize> = (0..len)
@@ -92,22 +141,20 @@ pub fn code_blocks<C: BitCoder>(
         .collect();
     let mut reaches = CodeModel::<2>::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1);
     let mut reach_of = vec![0u8; layout.blocks()];
-    let mut codes = CodeModel::<4>::new([LEVELS * LEVELS, FREQUENCIES * LEVELS, FINE * 8, SCALES * LEVELS], 9, 1);
-    // Magnitudes as coded: the lowest coefficient counts less its expectation.
-    let mut magnitudes = vec![0u16; q.len()];
+    let mut codes = CodeModel::<4>::new([LEVELS * LEVELS * 2, FREQUENCIES * LEVELS, FINE * 8 * 2, SCALES * LEVELS], 18, 1);
+    // As coded: the lowest coefficient counts less its expectation.
+    let mut sizes = vec![0u16; q.len()];
     let nothing = vec![0u16; len];
-    // Of this block, by scanning position: magnitudes, and the largest of the next lower ones; at `len` for none.
-    let mut own = vec![0u32; len + 1];
-    let mut lower = vec![0u32; len + 1];
+    let mut below = Below::new(len);
 
     for block in 0..layout.blocks() {
         if skip.is_some_and(|s| s[block]) {
             continue;
         }
         let near = Near::of(block, layout.count, skip);
-        let start = block * len;
+        let place = block * len;
         let expected = expected_mean(|b| q[b * len], &near);
-        let q = &mut q[start..start + len];
+        let q = &mut q[place..place + len];
         q[0] = q[0].wrapping_sub(expected);
 
         let reached = |b: Option<usize>| b.map_or(REACHES, |b| usize::from(reach_of[b]));
@@ -125,38 +172,35 @@ pub fn code_blocks<C: BitCoder>(
             q[0] = 0;
         }
 
-        let (done, current) = magnitudes.split_at_mut(start);
-        let of = |b: Option<usize>| b.map_or(&nothing[..], |b| &done[b * len..(b + 1) * len]);
-        let (west, north, before) = (of(near.west), of(near.north), of(near.before));
-        let (north_west, north_east) = (of(near.north_west), of(near.north_east));
+        let (done, current) = sizes.split_at_mut(place);
+        let beside = Beside::of(&near, done, &nothing);
+        let mut state = start;
         for s in 0..reach_len(reach, len) {
-            let beside = 2 * (u32::from(west[s]) + u32::from(north[s]) + u32::from(before[s]))
-                + u32::from(north_west[s])
-                + u32::from(north_east[s]);
-            let [t, y, x] = layout.lower[s];
-            let below = 2 * (own[t] + own[y] + own[x]) + lower[t] + lower[y] + lower[x];
-            let both = 2 * beside + below;
-            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
+            let (beside, below_) = (beside.at(s), below.at(layout.lower[s]));
+            let both = 2 * beside + below_;
+            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below_).min(LEVELS - 1));
             let scale = match scales {
                 Some(scale) => usize::from(scale(block, s) / 4).min(SCALES - 1),
                 None => (s + 1).ilog2() as usize * 4 + reach / 4,
             };
+            let quantiser = usize::from(state.quantiser());
+            let tables = [
+                (beside_level * LEVELS + below_level) * 2 + quantiser,
+                frequency[s] * LEVELS + beside_level,
+                (log_class(both).min(FINE - 1) * 8 + reach * 8 / REACHES) * 2 + quantiser,
+                scale * LEVELS + below_level,
+            ];
             let context = Context {
-                tables: [
-                    beside_level * LEVELS + below_level,
-                    frequency[s] * LEVELS + beside_level,
-                    log_class(both).min(FINE - 1) * 8 + reach * 8 / REACHES,
-                    scale * LEVELS + below_level,
-                ],
-                set: (s + 1).ilog2().min(8) as usize,
-                shift: (both / 16).checked_ilog2().unwrap_or(0).min(20),
+                tables,
+                set: 2 * (s + 1).ilog2().min(8) as usize + quantiser,
+                shift: (both / 32).checked_ilog2().unwrap_or(0).min(20),
                 sign: 0,
             };
             q[s] = codes.code(coder, q[s], &context);
-            let magnitude = q[s].unsigned_abs().min(u16::MAX.into());
-            lower[s] = own[t].max(own[y]).max(own[x]);
-            own[s] = magnitude;
-            current[s] = magnitude as u16;
+            let size = state.multiple(q[s].unsigned_abs()).min(u16::MAX.into());
+            below.note(s, layout.lower[s], size);
+            current[s] = size as u16;
+            state = state.after(if s == 0 { q[0].wrapping_add(expected) } else { q[s] });
         }
         q[0] = q[0].wrapping_add(expected);
     }
@@ -178,11 +222,13 @@ mod tests {
             stack: bool,
             side in prop::sample::select(&SIDES[..]),
             scaled: bool,
+            dependent: bool,
             seed in 1u64..,
             density in 0u32..6,
             size in 0u32..31,
         ) {
             let frames = if stack { 8 } else { 1 };
+            let start = if dependent { State::DEPENDENT } else { State::PLAIN };
             let layout = Layout::new([count[0] * frames, count[1] * side, count[2] * side], frames, side);
             let random = |i: usize| (i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
             let skip: Vec<bool> = (0..layout.blocks()).map(|b| random(b + 7).is_multiple_of(5)).collect();
@@ -194,11 +240,11 @@ mod tests {
             let scale = |block: usize, position: usize| random(block * 31 + position) as u8;
             let scales = scaled.then_some(&scale as &dyn Fn(usize, usize) -> u8);
             let mut coder = Encoder::new();
-            code_blocks(&mut coder, &mut latents.clone(), &layout, scales, Some(&skip));
+            code_blocks(&mut coder, &mut latents.clone(), &layout, scales, Some(&skip), start);
             let bytes = coder.finish();
             let mut read = vec![0; latents.len()];
             let mut coder = Decoder::new(&bytes);
-            code_blocks(&mut coder, &mut read, &layout, scales, Some(&skip));
+            code_blocks(&mut coder, &mut read, &layout, scales, Some(&skip), start);
             prop_assert!(coder.finish().is_ok());
             prop_assert!(read == latents);
         }

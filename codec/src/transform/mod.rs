@@ -4,10 +4,12 @@
 mod coder;
 mod dct;
 mod layout;
+mod trellis;
 
 pub use coder::code_blocks;
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse};
 pub use layout::{Layout, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
+pub use trellis::{State, quantise};
 
 /// Steps to an octave.
 pub const STEPS: u8 = 8;

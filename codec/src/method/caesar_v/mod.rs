@@ -20,16 +20,17 @@ use crate::lattice::{Coded, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, Layout, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
+use crate::transform::{self, Layout, SIDES, TIME_OCTAVES};
 use padding::Padding;
 
-/// Roles of models, by the number of frames a block spans.
-pub const ROLE_STACK: &str = "caesar-v/8";
-pub const ROLE_PLANE: &str = "caesar-v/1";
-
-/// The role whose model suits a tile: stacks need enough frames to fill half a block.
-pub fn role(shape: [usize; 3]) -> &'static str {
-    if shape[0] >= 4 { ROLE_STACK } else { ROLE_PLANE }
+/// The role of the models that suit a tile and an effort: stacks need enough frames to fill half a block.
+pub fn role(shape: [usize; 3], effort: Effort) -> &'static str {
+    match (shape[0] >= 4, effort) {
+        (true, Effort::Best) => "caesar-v-best/8",
+        (true, _) => "caesar-v/8",
+        (false, Effort::Best) => "caesar-v-best/1",
+        (false, _) => "caesar-v/1",
+    }
 }
 
 /// Encodes a tile.
@@ -103,8 +104,6 @@ struct Networks<'a> {
     model: &'a dyn Model,
     /// Frames a block spans: 8 or 1.
     frames: usize,
-    /// Where in their bins values lie: `[block size][octave in time, rows, columns][magnitude]`, in 1/64 step towards zero.
-    shift: &'a [i64],
 }
 
 impl<'a> Networks<'a> {
@@ -114,11 +113,7 @@ impl<'a> Networks<'a> {
             [8] => 8,
             other => return unusable(format!("blocks of {other:?} frames")),
         };
-        let networks = Networks { model, frames, shift: model.table("shift")? };
-        if networks.shift.len() != SIDES.len() * networks.time_octaves() * PLANE_OCTAVES * PLANE_OCTAVES * 2 {
-            return unusable(format!("{} reconstruction shifts", networks.shift.len()));
-        }
-        Ok(networks)
+        Ok(Networks { model, frames })
     }
 
     /// Octaves in time that the model distinguishes.
@@ -133,7 +128,7 @@ fn unusable<T>(what: String) -> Result<T> {
 
 /// The prediction that latents stand for, in lattice units, in the tile's shape.
 fn predict(latents: &[i32], layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
-    let coefficients = latents::dequantise(latents, layout, model);
+    let coefficients = latents::dequantise(latents, layout);
     let mut image = transform::inverse(&coefficients, layout);
     if settings.sharpen {
         head::sharpen(&mut image, layout.image(), model)?;

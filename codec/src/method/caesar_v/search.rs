@@ -1,14 +1,17 @@
 //! What the encoder tries: block sizes, steps, network, hyperprior; the smallest stream wins.
 
 use super::padding::Padding;
-use super::steps::Steps;
+use super::steps::{self, Search};
 use super::{Networks, Settings, hyper, latents, predict};
 use crate::entropy::Encoder;
 use crate::error::Result;
 use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
+use crate::transform::{self, FRACTION_BITS, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
+
+/// Squared steps of error that a bit takes away.
+const WORTH: f64 = 0.15;
 
 /// Encodes a tile with the best settings the effort finds.
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
@@ -17,22 +20,37 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
     let shapes = joint.iter().flat_map(|&joint| (0..SIDES.len() as u8).map(move |size| Settings { size, joint, ..Settings::default() }));
     let analyses: Vec<_> = shapes.map(|settings| Analysis::of(tile, settings, &padding, model)).collect();
     let reference = reference_step(&analyses[0], tile, target);
-    let analysis = analyses.iter().min_by_key(|a| a.cost(reference)).expect("several block sizes");
+    let costs = analyses.iter().map(|a| a.cost(reference, model)).collect::<Result<Vec<_>>>()?;
+    let (analysis, _) = analyses.iter().zip(costs).min_by(|a, b| a.1.total_cmp(&b.1)).expect("several block sizes");
 
     let base = Settings { hyper: false, sharpen: true, step: reference, ..analysis.settings };
     let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
     let closed =
         |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
-
-    let first = open(base)?;
-    let mut steps = Steps::new(reference, target, effort);
-    steps.learn(reference, &first.prediction, tile);
-    let mut best = closed(first)?;
-    while let Some(step) = steps.next() {
-        let candidate = open(Settings { step, ..base })?;
-        steps.learn(step, &candidate.prediction, tile);
-        best = smaller(best, closed(candidate)?);
-    }
+    let mut best = match target {
+        Target::Pointwise => {
+            let mut best = closed(open(base)?)?;
+            for step in steps::around(reference, effort) {
+                best = smaller(best, closed(open(Settings { step, ..base })?)?);
+            }
+            best
+        }
+        Target::MeanSquare(limit) => {
+            let mut search = Search::new(reference, limit, effort);
+            // The nearest from below, and from above, which little may bring within the limit.
+            let (mut under, mut over) = (None, None);
+            while let Some(step) = search.next() {
+                let candidate = open(Settings { step, ..base })?;
+                let kept = search.learn(residual::mean_square(tile, &candidate.prediction));
+                *(if kept { &mut under } else { &mut over }) = Some(candidate);
+            }
+            match (under.map(closed).transpose()?, over.map(closed).transpose()?) {
+                (Some(under), Some(over)) => smaller(under, over),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => unreachable!("a search tries its first step"),
+            }
+        }
+    };
     if effort == Effort::Best {
         let hyper = Candidate { settings: Settings { hyper: true, ..best.1.settings }, ..best.1.clone() };
         best = smaller(best, closed(hyper)?);
@@ -51,10 +69,10 @@ fn reference_step(analysis: &Analysis, tile: &Tile, target: Target) -> u8 {
     match target {
         // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
         Target::Pointwise => transform::step_index(13 << tile.bin_bits >> 3),
-        // The widest whose quantisation error keeps the limit; the network takes a little of it away.
+        // Plain rounding errs nearly twice as much as dependent quantisation and the network leave.
         Target::MeanSquare(limit) => (0..=LAST_STEP)
             .collect::<Vec<_>>()
-            .partition_point(|&index| analysis.mean_square(index) <= limit)
+            .partition_point(|&index| analysis.mean_square(index) <= 1.7 * limit)
             .saturating_sub(1) as u8,
     }
 }
@@ -88,33 +106,37 @@ impl Analysis {
     }
 
     fn latents(&self, step: u8) -> Vec<i32> {
-        let mut latents = latents::quantise(&self.coefficients, self.exponent, transform::step(step));
-        for (block, &skipped) in latents.chunks_exact_mut(self.layout.block_len()).zip(&self.skipped) {
-            if skipped {
-                block.fill(0);
-            }
-        }
-        latents
+        latents::quantise(&self.coefficients, self.exponent, transform::step(step), &self.layout, &self.skipped)
     }
 
-    /// About how many bits the latents take.
-    fn cost(&self, step: u8) -> u64 {
-        self.latents(step).iter().map(|q| 2 * u64::from(u32::BITS - q.unsigned_abs().leading_zeros())).sum()
+    /// Bits of the latents, and their error in bits that it would cost to take it away.
+    fn cost(&self, step: u8, model: &Networks) -> Result<f64> {
+        let mut latents = self.latents(step);
+        let points = latents::dequantise(&latents, &self.layout);
+        let scale = f64::from(self.exponent).exp2() / f64::from(transform::step(step));
+        let error = self.error(|i, c| f64::from(c) * scale - f64::from(points[i]) / f64::from(1 << FRACTION_BITS));
+        let mut coder = Encoder::new();
+        latents::code(&mut coder, &mut latents, None, &self.layout, &self.skipped, model)?;
+        Ok(8.0 * coder.finish().len() as f64 + error / WORTH)
     }
 
-    /// Mean square error of the latents, in lattice units, over the blocks that count.
+    /// Mean square error of plain rounding, in lattice units, over the blocks that count.
     fn mean_square(&self, step: u8) -> f64 {
-        let len = self.layout.block_len();
-        let unit = f64::from(self.exponent).exp2();
         let width = f64::from(transform::step(step));
-        let latents = self.latents(step);
-        let blocks = self.coefficients.chunks_exact(len).zip(latents.chunks_exact(len)).zip(&self.skipped);
-        let counted = blocks.filter(|(_, skipped)| !**skipped).map(|(block, _)| block);
-        let error = |(&c, &q): (&i32, &i32)| (f64::from(c) * unit - f64::from(q) * width).powi(2);
-        let (sum, blocks) = counted.fold((0.0, 0usize), |(sum, blocks), (coefficients, latents)| {
-            (sum + coefficients.iter().zip(latents).map(error).sum::<f64>(), blocks + 1)
+        let scale = f64::from(self.exponent).exp2() / width;
+        let error = self.error(|_, c| {
+            let steps = f64::from(c).abs() * scale;
+            if steps < 0.7 { steps } else { steps - (steps + 0.3).floor() }
         });
-        sum / (blocks * len).max(1) as f64
+        let counted = self.skipped.iter().filter(|skipped| !**skipped).count() * self.layout.block_len();
+        error * width * width / counted.max(1) as f64
+    }
+
+    /// Sum of squares of what `missed(index, coefficient)` says, over the blocks that count.
+    fn error(&self, missed: impl Fn(usize, i32) -> f64) -> f64 {
+        let len = self.layout.block_len();
+        let counted = self.coefficients.iter().enumerate().filter(|(i, _)| !self.skipped[i / len]);
+        counted.map(|(i, &c)| missed(i, c).powi(2)).sum()
     }
 }
 
