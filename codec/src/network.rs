@@ -2,12 +2,12 @@
 //!
 //! The networks themselves, the engines that run them and the store that finds them live in `caesar-onnx`.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 pub use caesar_kernels::Dense;
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-/// An integer tensor in row-major order, NCHW for images.
+/// An integer tensor in row-major order, NCHW for images where not said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor<T> {
     pub shape: Vec<usize>,
@@ -21,6 +21,11 @@ pub trait Network: Send + Sync {
     /// integer multiple of the power of two that the model's `model.toml` gives for it.
     fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>>;
 
+    /// Runs a graph of one input and one output that are images, both with their channels innermost: N, H, W, C.
+    fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
+        pixels_by_planes(self, pixels)
+    }
+
     /// The layers of a graph that is nothing but dense layers over points, one after the other.
     fn dense(&self) -> Option<&[Dense]> {
         None
@@ -29,6 +34,24 @@ pub trait Network: Send + Sync {
     /// Whether an accelerator runs the graph, so that running it beats computing its dense layers oneself.
     fn accelerated(&self) -> bool {
         false
+    }
+}
+
+/// [`Network::run_pixels`] by [`Network::run`], which takes one plane for each channel.
+pub fn pixels_by_planes<N: Network + ?Sized>(network: &N, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
+    fn swapped<T: Copy>(data: &[T], rows: usize, columns: usize) -> Vec<T> {
+        let matrices = data.chunks_exact((rows * columns).max(1));
+        matrices.flat_map(|m| (0..rows * columns).map(move |i| m[i % rows * columns + i / rows])).collect()
+    }
+    let other = |shape: &[usize]| Error::Model(format!("a graph from images to images for {shape:?}"));
+    let &[n, h, w, c] = &pixels.shape[..] else { return Err(other(&pixels.shape)) };
+    let outputs = network.run(&[Tensor { shape: vec![n, c, h, w], data: swapped(&pixels.data, h * w, c) }])?;
+    match &outputs[..] {
+        [Tensor { shape, data }] => match shape[..] {
+            [n, c, h, w] => Ok(Tensor { shape: vec![n, h, w, c], data: swapped(data, c, h * w) }),
+            _ => Err(other(shape)),
+        },
+        _ => Err(Error::Model(format!("a graph of {} outputs where there should be one", outputs.len()))),
     }
 }
 
@@ -76,6 +99,6 @@ impl Models for NoModels {
         None
     }
     fn by_hash(&self, hash: &ModelHash) -> Result<Arc<dyn Model>> {
-        Err(crate::Error::ModelMissing { hash: hash.to_string() })
+        Err(Error::ModelMissing { hash: hash.to_string() })
     }
 }

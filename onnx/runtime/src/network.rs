@@ -8,7 +8,7 @@ use crate::notice;
 use crate::onnxruntime::{self, Provider, Runtime};
 use crate::profile::{self, OutputKind};
 use crate::settings::{Device, Library, Settings};
-use caesar_codec::network::{Dense, Network, Tensor};
+use caesar_codec::network::{Dense, Network, Tensor, pixels_by_planes};
 use caesar_codec::{Error, Result};
 use ort::session::Session;
 use std::collections::BTreeSet;
@@ -26,6 +26,10 @@ impl From<Failure> for Error {
 impl Network for Engine {
     fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
         Ok(self.run(inputs)?)
+    }
+
+    fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
+        Ok(self.run_pixels(pixels)?)
     }
 }
 
@@ -153,6 +157,13 @@ impl Network for Accelerated {
         match self.current() {
             Some(accelerator) => self.accelerated(&accelerator, inputs),
             None => Ok(self.engine.run(inputs)?),
+        }
+    }
+
+    fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
+        match self.current() {
+            Some(_) => pixels_by_planes(self, pixels),
+            None => Ok(self.engine.run_pixels(pixels)?),
         }
     }
 

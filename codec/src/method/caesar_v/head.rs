@@ -7,11 +7,13 @@ use super::{Networks, unusable};
 use crate::error::Result;
 use crate::network::{Network, Tensor};
 use crate::transform::FRACTION_BITS;
+use std::ops::Range;
 
 /// Points of a patch in each direction.
 const PATCH: usize = 4;
 /// Side of the square whose mean is taken off.
 const MEAN: usize = 9;
+const REACH: usize = MEAN / 2;
 /// Windows that the network sees at once; CAESAR's tile.
 const WINDOW: usize = 256;
 
@@ -23,19 +25,18 @@ pub fn sharpen(image: &mut [i32], [frames, rows, columns]: [usize; 3], model: &N
     };
     let bits = bits.clamp(0, 30) as u32;
     let plane = rows * columns;
-    let group = model.frames * plane;
     debug_assert_eq!(frames % model.frames, 0);
-    for image in image.chunks_exact_mut(group) {
-        let detail: Vec<u8> = image.chunks_exact(plane).flat_map(|p| detail(p, columns)).collect();
+    let mut detail = vec![0; model.frames * plane];
+    for image in image.chunks_exact_mut(model.frames * plane) {
+        for (image, detail) in image.chunks_exact(plane).zip(detail.chunks_exact_mut(plane)) {
+            detail_of(image, columns, detail);
+        }
         for y in (0..rows).step_by(WINDOW) {
             for x in (0..columns).step_by(WINDOW) {
-                let window = Window {
-                    frames: model.frames,
-                    plane: [rows, columns],
-                    start: [y, x],
-                    extent: [WINDOW.min(rows - y), WINDOW.min(columns - x)],
-                };
-                window.correct(image, &detail, network.as_ref(), bits)?;
+                let extent = [WINDOW.min(rows - y), WINDOW.min(columns - x)];
+                let window = Window { frames: model.frames, plane: [rows, columns], start: [y, x], extent };
+                let correction = window.run(network.as_ref(), &detail)?;
+                window.add(image, &correction, bits);
             }
         }
     }
@@ -51,91 +52,125 @@ struct Window {
 }
 
 impl Window {
-    /// Calls `f(channel place, image place)` for each point: frame, row and column in the patch are the channel.
-    fn each(&self, mut f: impl FnMut(usize, usize)) {
-        let [high, wide] = self.extent.map(|e| e / PATCH);
-        for t in 0..self.frames {
-            for y in 0..self.extent[0] {
-                let image = (t * self.plane[0] + self.start[0] + y) * self.plane[1] + self.start[1];
-                for x in 0..self.extent[1] {
-                    let channel = (t * PATCH + y % PATCH) * PATCH + x % PATCH;
-                    f((channel * high + y / PATCH) * wide + x / PATCH, image + x);
+    /// Patches of all frames: the network's pixels. Their channels are frame, row and column in the patch.
+    fn shape(&self) -> [usize; 4] {
+        [1, self.extent[0] / PATCH, self.extent[1] / PATCH, self.frames * PATCH * PATCH]
+    }
+
+    /// Where the window's rows of points lie in the group, and for each the row of patches and the first of its channels.
+    fn rows(&self) -> impl Iterator<Item = (Range<usize>, usize, usize)> + '_ {
+        let ([rows, columns], [y, x], [high, wide]) = (self.plane, self.start, self.extent);
+        (0..self.frames).flat_map(move |t| {
+            (0..high).map(move |dy| {
+                let start = (t * rows + y + dy) * columns + x;
+                (start..start + wide, dy / PATCH, (t * PATCH + dy % PATCH) * PATCH)
+            })
+        })
+    }
+
+    fn run(&self, network: &dyn Network, detail: &[u8]) -> Result<Tensor<i32>> {
+        let shape @ [_, _, wide, channels] = self.shape();
+        let mut pixels = Tensor { shape: shape.to_vec(), data: vec![0; shape.iter().product()] };
+        for (row, down, channel) in self.rows() {
+            let line = &mut pixels.data[down * wide * channels..][..wide * channels];
+            for (patch, pixel) in detail[row].as_chunks::<PATCH>().0.iter().zip(line.chunks_exact_mut(channels)) {
+                pixel[channel..channel + PATCH].copy_from_slice(patch);
+            }
+        }
+        let correction = network.run_pixels(&pixels)?;
+        if correction.shape != shape || correction.data.len() != pixels.data.len() {
+            return unusable(format!("a decoder that makes {:?} of {shape:?}", correction.shape));
+        }
+        Ok(correction)
+    }
+
+    fn add(&self, image: &mut [i32], correction: &Tensor<i32>, bits: u32) {
+        let [_, _, wide, channels] = self.shape();
+        let half = (1i64 << bits) >> 1;
+        for (row, down, channel) in self.rows() {
+            let line = &correction.data[down * wide * channels..][..wide * channels];
+            for (points, pixel) in image[row].as_chunks_mut::<PATCH>().0.iter_mut().zip(line.chunks_exact(channels)) {
+                for (u, &o) in points.iter_mut().zip(&pixel[channel..channel + PATCH]) {
+                    *u = u.wrapping_add(((i64::from(o) << FRACTION_BITS) + half >> bits) as i32);
                 }
             }
         }
     }
+}
 
-    fn correct(&self, image: &mut [i32], detail: &[u8], network: &dyn Network, bits: u32) -> Result<()> {
-        let shape = vec![1, self.frames * PATCH * PATCH, self.extent[0] / PATCH, self.extent[1] / PATCH];
-        let mut input = Tensor { data: vec![0; shape.iter().product()], shape };
-        self.each(|place, at| input.data[place] = detail[at]);
-        let shape = input.shape.clone();
-        let output = network.run(&[input])?;
-        let [correction] = &output[..] else {
-            return unusable(format!("a decoder with {} outputs", output.len()));
-        };
-        if correction.shape != shape || correction.data.len() != shape.iter().product() {
-            return unusable(format!("a decoder that makes {:?} of {shape:?}", correction.shape));
+caesar_kernels::loops! {
+    /// A plane less its mean over 9 × 9 points (its border repeated), in 1/32 step around 128.
+    fn detail_of(plane: &[i32], columns: usize, detail: &mut [u8]) {
+        let rows = plane.len() / columns;
+        let row = |y: usize| &plane[y.saturating_sub(REACH).min(rows - 1) * columns..][..columns];
+        // Sums over the rows of the square, kept up to date row by row, with the border repeated to both sides.
+        let mut sums = vec![0i64; columns + 2 * REACH];
+        for y in 0..MEAN {
+            for (sum, &u) in sums[REACH..].iter_mut().zip(row(y)) {
+                *sum += i64::from(u);
+            }
         }
-        self.each(|place, at| {
-            let fine = i64::from(correction.data[place]) << FRACTION_BITS;
-            let half = (1i64 << bits) >> 1;
-            image[at] = image[at].wrapping_add((fine + half >> bits) as i32);
-        });
-        Ok(())
+        let mut threes = vec![0; columns + 2 * REACH - 2];
+        for (y, detail) in detail.chunks_exact_mut(columns).enumerate() {
+            let (first, last) = (sums[REACH], sums[REACH + columns - 1]);
+            sums[..REACH].fill(first);
+            sums[REACH + columns..].fill(last);
+            for (three, ((&a, &b), &c)) in threes.iter_mut().zip(sums.iter().zip(&sums[1..]).zip(&sums[2..])) {
+                *three = a + b + c;
+            }
+            let nines = threes.iter().zip(&threes[3..]).zip(&threes[6..]);
+            for ((detail, &u), ((&a, &b), &c)) in detail.iter_mut().zip(row(y + REACH)).zip(nines) {
+                let difference = i64::from(u) - mean(a + b + c);
+                *detail = (((difference + 1).clamp(-256, 255) as i32 >> 1) + 128) as u8;
+            }
+            for ((sum, &leaves), &enters) in sums[REACH..].iter_mut().zip(row(y)).zip(row(y + MEAN)) {
+                *sum += i64::from(enters) - i64::from(leaves);
+            }
+        }
     }
 }
 
-/// A plane less its mean over 9 × 9 points (its border repeated), in 1/32 step around 128.
-fn detail(plane: &[i32], columns: usize) -> Vec<u8> {
-    let rows = plane.len() / columns;
-    let reach = (MEAN / 2) as isize;
-    let clamped = |i: isize, n: usize| i.clamp(0, n as isize - 1) as usize;
-    // Sums over columns of the square, kept up to date row by row.
-    let mut column: Vec<i64> = vec![0; columns];
-    let add = |column: &mut [i64], row: usize, sign: i64| {
-        for (sum, &v) in column.iter_mut().zip(&plane[row * columns..(row + 1) * columns]) {
-            *sum += sign * i64::from(v);
-        }
-    };
-    (-reach..=reach).for_each(|y| add(&mut column, clamped(y, rows), 1));
-    let mut detail = Vec::with_capacity(plane.len());
-    for y in 0..rows {
-        let mut sum: i64 = (-reach..=reach).map(|x| column[clamped(x, columns)]).sum();
-        for x in 0..columns {
-            let mean = sum.div_euclid((MEAN * MEAN) as i64);
-            let difference = i64::from(plane[y * columns + x]) - mean;
-            detail.push(((difference + 1 >> 1).clamp(-128, 127) + 128) as u8);
-            sum += column[clamped(x as isize + reach + 1, columns)] - column[clamped(x as isize - reach, columns)];
-        }
-        add(&mut column, clamped(y as isize - reach, rows), -1);
-        add(&mut column, clamped(y as isize + reach + 1, rows), 1);
-    }
-    detail
+/// The mean of 81 numbers of 32 bits from their sum, rounded down, without a division.
+#[inline(always)]
+fn mean(sum: i64) -> i64 {
+    const BITS: u64 = (1 << 19) - 1;
+    let sum = (sum + (81 << 31)) as u64;
+    let (high, low) = (sum >> 19 & 2 * BITS + 1, sum & BITS);
+    // 2^19 is 6472 · 81 + 56, and 106048576 is 2^33 / 81, rounded up: precise enough for numbers below 2^26.
+    let quotient = 6472 * high + ((56 * high + low) * 106_048_576 >> 33);
+    quotient as i64 - (1 << 31)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::detail;
+    use super::{detail_of, mean};
+    use proptest::prelude::*;
 
     #[test]
     fn detail_is_the_difference_from_the_mean_of_a_square() {
-        let (rows, columns) = (13usize, 17usize);
-        let plane: Vec<i32> = (0..rows * columns).map(|i| ((i * i * 7919) % 300) as i32 - 150).collect();
-        let found = detail(&plane, columns);
-        for y in 0..rows {
-            for x in 0..columns {
-                let mut sum = 0;
-                for dy in -4i32..=4 {
-                    for dx in -4i32..=4 {
-                        let row = (y as i32 + dy).clamp(0, rows as i32 - 1) as usize;
-                        let column = (x as i32 + dx).clamp(0, columns as i32 - 1) as usize;
-                        sum += plane[row * columns + column];
-                    }
-                }
-                let difference = plane[y * columns + x] - sum.div_euclid(81);
-                let expected = (difference + 1 >> 1).clamp(-128, 127) + 128;
-                assert_eq!(i32::from(found[y * columns + x]), expected, "{y} {x}");
+        let (rows, columns) = (13i64, 17i64);
+        for amplitude in [300, i32::MAX] {
+            let plane: Vec<i32> =
+                (0..221i32).map(|i| i.wrapping_mul(i).wrapping_mul(0x9E37_79B9u32 as i32) % amplitude).collect();
+            let mut found = vec![0; plane.len()];
+            detail_of(&plane, columns as usize, &mut found);
+            let at = |y: i64, x: i64| i64::from(plane[(y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)) as usize]);
+            for (i, &found) in found.iter().enumerate() {
+                let (y, x) = (i as i64 / columns, i as i64 % columns);
+                let sum: i64 =
+                    (-4..=4).flat_map(|dy| (-4..=4).map(move |dx| (dy, dx))).map(|(dy, dx)| at(y + dy, x + dx)).sum();
+                let expected = (at(y, x) - sum.div_euclid(81) + 1 >> 1).clamp(-128, 127) + 128;
+                assert_eq!(i64::from(found), expected, "{y} {x}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mean_is_rounded_down(sum in 81 * i64::from(i32::MIN)..=81 * i64::from(i32::MAX)) {
+            prop_assert_eq!(mean(sum), sum.div_euclid(81));
+            for bound in [i32::MIN, -1, 0, 1, i32::MAX].map(i64::from) {
+                prop_assert_eq!(mean(81 * bound), bound);
             }
         }
     }

@@ -49,6 +49,32 @@ impl<T: Copy + Default> Block<T> {
         copy(&tensor.shape, Order::Planar, &tensor.data, order)
     }
 
+    /// A copy of an image of shape N, H, W, C.
+    pub fn of_pixels(pixels: &Tensor<T>) -> Result<Self, Failure> {
+        let [n, h, w, c] = image_shape(&pixels.shape)?;
+        if elements(&pixels.shape)? != pixels.data.len() {
+            return Err(Failure::shape(format!("an image of {:?} with {} values", pixels.shape, pixels.data.len())));
+        }
+        let mut block = Block::image([n, c, h, w])?;
+        if pitch(c) == c {
+            block.data.copy_from_slice(&pixels.data);
+        } else {
+            let pixels = pixels.data.chunks_exact(c.max(1));
+            block.data.chunks_exact_mut(pitch(c)).zip(pixels).for_each(|(to, from)| to[..c].copy_from_slice(from));
+        }
+        Ok(block)
+    }
+
+    /// The image as a tensor of shape N, H, W, C.
+    pub fn into_pixels(self) -> Result<Tensor<T>, Failure> {
+        let [n, c, h, w] = self.image_shape()?;
+        let Block { mut data, .. } = self.into_order(Order::ChannelsLast)?;
+        if pitch(c) != c {
+            data = data.chunks_exact(pitch(c)).flat_map(|pixel| &pixel[..c]).copied().collect();
+        }
+        Ok(Tensor { shape: vec![n, h, w, c], data })
+    }
+
     /// N, C, H, W.
     pub fn image_shape(&self) -> Result<[usize; 4], Failure> {
         image_shape(&self.shape)
@@ -64,6 +90,10 @@ impl<T: Copy + Default> Block<T> {
             return Ok(Cow::Borrowed(self));
         }
         Ok(Cow::Owned(copy(&self.shape, self.order, &self.data, order)?))
+    }
+
+    pub fn into_order(self, order: Order) -> Result<Self, Failure> {
+        if self.order == order { Ok(self) } else { copy(&self.shape, self.order, &self.data, order) }
     }
 
     pub fn planar(&self) -> Result<Cow<'_, Self>, Failure> {

@@ -14,7 +14,7 @@ mod shapes;
 pub use kernels::Path;
 
 use crate::graph::{Graph, Input, Output};
-use block::{Block, elements};
+use block::{Block, Order, elements};
 use caesar_codec::network::Tensor;
 use plan::{Operand, Step};
 use std::sync::Arc;
@@ -101,10 +101,26 @@ impl Engine {
 
     /// Inputs in the graph's order, u8, row-major. Outputs in the graph's order.
     pub fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>, Failure> {
-        let mut values: Vec<Option<Held>> = vec![None; self.values];
         self.check_inputs(inputs)?;
-        for (tensor, input) in inputs.iter().zip(&self.inputs) {
-            values[input.value] = Some(Block::input(tensor)?.into());
+        let blocks = inputs.iter().map(Block::input).collect::<Result<_, _>>()?;
+        let planar =
+            |block: Block<i32>| block.into_order(Order::Planar).map(|Block { shape, data, .. }| Tensor { shape, data });
+        self.run_blocks(blocks)?.into_iter().map(planar).collect()
+    }
+
+    /// One image in, one out, both with their channels innermost: as they lie in the engine.
+    pub fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>, Failure> {
+        let block = Block::of_pixels(pixels)?;
+        self.check_shapes(&[&block.shape])?;
+        let [output] = <[_; 1]>::try_from(self.run_blocks(vec![block])?)
+            .map_err(|outputs| Failure::shape(format!("a graph of {} outputs where one is wanted", outputs.len())))?;
+        output.into_pixels()
+    }
+
+    fn run_blocks(&self, inputs: Vec<Block<u8>>) -> Result<Vec<Block<i32>>, Failure> {
+        let mut values: Vec<Option<Held>> = vec![None; self.values];
+        for (block, input) in inputs.into_iter().zip(&self.inputs) {
+            values[input.value] = Some(block.into());
         }
         let mut spent = 0;
         for step in &self.steps {
@@ -118,41 +134,44 @@ impl Engine {
                 values[done] = None;
             }
         }
-        self.outputs.iter().map(|output| self.read(output, &values)).collect()
+        let held = |output: &Output| values[self.operands[output.value].value].clone().expect("outputs are kept to the end");
+        let outputs: Vec<Held> = self.outputs.iter().map(held).collect();
+        // So that the outputs are the only owners, and nothing is copied.
+        drop(values);
+        Ok(outputs.into_iter().zip(&self.outputs).map(|(held, output)| self.read(output, held)).collect())
     }
 
     pub fn check_inputs(&self, inputs: &[Tensor<u8>]) -> Result<(), Failure> {
-        if inputs.len() != self.inputs.len() {
-            return Err(Failure::shape(format!("{} inputs for a graph of {}", inputs.len(), self.inputs.len())));
+        self.check_shapes(&inputs.iter().map(|input| &input.shape[..]).collect::<Vec<_>>())?;
+        match inputs.iter().find(|input| input.shape.iter().product::<usize>() != input.data.len()) {
+            Some(Tensor { shape, data }) => Err(Failure::shape(format!("an input of {shape:?} with {} values", data.len()))),
+            None => Ok(()),
         }
-        for (input, Input { dims, .. }) in inputs.iter().zip(&self.inputs) {
-            let fits = input.shape.len() == dims.len() && input.shape.iter().zip(dims).all(|(&n, d)| d.is_none_or(|d| d == n));
-            if !fits || elements(&input.shape)? != input.data.len() {
-                let (shape, n) = (&input.shape, input.data.len());
-                return Err(Failure::shape(format!("an input of {shape:?} with {n} values where the graph takes {dims:?}")));
+    }
+
+    fn check_shapes(&self, shapes: &[&[usize]]) -> Result<(), Failure> {
+        if shapes.len() != self.inputs.len() {
+            return Err(Failure::shape(format!("{} inputs for a graph of {}", shapes.len(), self.inputs.len())));
+        }
+        for (shape, Input { dims, .. }) in shapes.iter().zip(&self.inputs) {
+            let fits = shape.len() == dims.len() && shape.iter().zip(dims).all(|(&n, d)| d.is_none_or(|d| d == n));
+            if !fits {
+                return Err(Failure::shape(format!("an input of {shape:?} where the graph takes {dims:?}")));
             }
+            elements(shape)?;
         }
         Ok(())
     }
 
-    fn read(&self, output: &Output, values: &[Option<Held>]) -> Result<Tensor<i32>, Failure> {
-        let Operand { value, zero, .. } = self.operands[output.value];
-        let held = values[value].as_ref().expect("outputs are kept to the end");
-        let lift = output.lift.unwrap_or(0);
-        let (shape, mut data) = match held {
-            Held::Codes(block) => {
-                let zero = if output.lift.is_some() { zero } else { 0 };
-                let block = block.planar()?;
-                (block.shape.clone(), block.data.iter().map(|&code| i32::from(code) - zero).collect())
-            }
-            Held::Wide(block) => {
-                let block = block.planar()?.into_owned();
-                (block.shape, block.data)
-            }
+    fn read(&self, output: &Output, held: Held) -> Block<i32> {
+        let zero = if output.lift.is_some() { self.operands[output.value].zero } else { 0 };
+        let mut block = match held {
+            Held::Codes(block) => elementwise::widen(&block, zero, 0),
+            Held::Wide(block) => Arc::unwrap_or_clone(block),
         };
-        if lift > 0 {
-            data.iter_mut().for_each(|m: &mut i32| *m <<= lift);
+        if let Some(lift @ 1..) = output.lift {
+            block.data.iter_mut().for_each(|m| *m <<= lift);
         }
-        Ok(Tensor { shape, data })
+        block
     }
 }

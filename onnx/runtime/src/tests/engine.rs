@@ -4,7 +4,7 @@ use crate::engine::{Engine, Failure, Path};
 use crate::onnxruntime::{self, Provider};
 use crate::profile::{self, OutputKind};
 use crate::testing::{Builder, int, random_codes, random_graph, runtime};
-use caesar_codec::network::Tensor;
+use caesar_codec::network::{Tensor, pixels_by_planes};
 use proptest::prelude::*;
 
 #[test]
@@ -28,6 +28,16 @@ proptest! {
             let mut session = onnxruntime::session(runtime, Provider::Cpu, &file).unwrap();
             prop_assert_eq!(onnxruntime::run(&mut session, &kinds, &input).unwrap(), expected);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn pixels_give_what_planes_give(seed: u64, layers in 1..7usize, n in 1..3usize, h in 8..12usize, w in 8..20usize) {
+        let (file, kinds, channels) = random_graph(seed, layers);
+        let engine = Engine::new(profile::check(&file, &kinds).unwrap(), Path::best());
+        let pixels = random_codes(seed ^ 1, &[n, h, w, channels]);
+        prop_assert_eq!(engine.run_pixels(&pixels).ok(), pixels_by_planes(&engine, &pixels).ok());
     }
 }
 
