@@ -88,25 +88,34 @@ impl Codec {
     /// Tiles whose squared errors have a mean within the limit, and their lattice.
     ///
     /// Closed-loop methods err by less than their bins allow, so their pointwise error is widened or narrowed in a few trials until the
-    /// limit is just met; a method that aims at the mean itself then has its turn at each tile.
+    /// limit is just met; CAESAR-V, which aims at the mean itself, competes with them tile by tile, or is taken alone where it is far ahead.
     fn within_mean<V: Value>(&self, header: &Header, field: &Field<V>, start: Lattice, limit: f64) -> (Lattice, Vec<EncodedTile>) {
+        use MethodChoice::{Auto, CaesarV};
+        let Options { method, effort, .. } = header.options;
         // A hair less, so that whoever sums up in another order finds the limit kept as well.
         let limit = limit * (1.0 - 1e-9);
         let target = Target::MeanSquare(limit);
-        let methods: Vec<_> = rivals(&header.options).iter().copied().filter(|&m| m != MethodChoice::CaesarV).collect();
-        let own_aim = methods.is_empty();
-        let methods = if own_aim { rivals(&header.options) } else { &methods };
-        let used = |tiles: &[EncodedTile]| tiles.iter().map(|t| t.square).sum::<f64>() / field.survey.ordinary.max(1) as f64 / limit;
-        let trials = match (own_aim, header.options.effort) {
-            (true, _) => 1,
-            (_, Effort::Fast) => 2,
-            _ => 4,
-        };
+        let open = |lattice| self.tiles(header, field, lattice, target, &[CaesarV]);
+        let total = |tiles: &[EncodedTile]| tiles.iter().map(|tile| tile.bytes.len()).sum::<usize>() as f64;
+        let square = |tiles: &[EncodedTile]| tiles.iter().map(|tile| tile.square).sum::<f64>();
+        let allowed = limit * field.survey.ordinary.max(1) as f64;
+
+        let mut aimed = (method == CaesarV || method == Auto && effort != Effort::Fast).then(|| open(start));
+        let kept = |tiles: &Option<Vec<EncodedTile>>| tiles.as_ref().is_some_and(|tiles| square(tiles) <= allowed);
+        if method == CaesarV && kept(&aimed) {
+            return (start, aimed.expect("tiles that keep the limit"));
+        }
+        let methods: Vec<_> = rivals(&header.options).iter().copied().filter(|&m| m != CaesarV).collect();
+        let trials = if effort == Effort::Fast { 2 } else { 4 };
         let mut lattice = start;
         let mut best: Option<(Lattice, Vec<EncodedTile>)> = None;
         for _ in 0..trials {
-            let tiles = self.tiles(header, field, lattice, target, methods);
-            let used = used(&tiles);
+            let tiles = self.tiles(header, field, lattice, target, &methods);
+            let used = square(&tiles) / allowed;
+            // About what these would take if they erred by what is allowed.
+            if kept(&aimed) && aimed.as_ref().is_some_and(|aimed| total(aimed) * 1.2 < total(&tiles) * used.sqrt()) {
+                return (start, aimed.expect("tiles that keep the limit"));
+            }
             let met = used <= 1.0;
             if met {
                 best = Some((lattice, tiles));
@@ -127,17 +136,18 @@ impl Codec {
             let lattice = start.with_error::<V>(error).unwrap_or(start);
             (lattice, self.tiles(header, field, lattice, Target::Absolute(error), &[MethodChoice::Interpolation]))
         });
-        if header.options.method == MethodChoice::Auto && header.options.effort != Effort::Fast {
-            let rivals = self.tiles(header, field, lattice, target, &[MethodChoice::CaesarV]);
-            // One at a time would overspend: a rival may err more than the tile it replaces. Both together are within the limit
-            // only if the sum is.
-            let mut square: f64 = tiles.iter().map(|t| t.square).sum();
-            for (tile, rival) in tiles.iter_mut().zip(rivals) {
-                let next = square - tile.square + rival.square;
-                if rival.bytes.len() < tile.bytes.len() && next <= limit * field.survey.ordinary as f64 {
-                    *tile = rival;
-                    square = next;
-                }
+        if aimed.is_some() && lattice != start {
+            aimed = Some(open(lattice));
+        }
+        let mut rivals: Vec<_> = tiles.iter_mut().zip(aimed.into_iter().flatten()).collect();
+        // Where a rival errs less it makes room for those that err more.
+        rivals.sort_by(|(a, b), (c, d)| (b.square - a.square).total_cmp(&(d.square - c.square)));
+        let mut sum: f64 = rivals.iter().map(|(tile, _)| tile.square).sum();
+        for (tile, rival) in rivals {
+            let next = sum - tile.square + rival.square;
+            if rival.bytes.len() < tile.bytes.len() && next <= allowed {
+                *tile = rival;
+                sum = next;
             }
         }
         (lattice, tiles)
