@@ -143,7 +143,7 @@ impl Bench {
 
     /// Everything that is asked for on one field, bound by bound.
     fn measure(&self, field: &Field, peers: Option<&Peers>) -> Result<Vec<Row>> {
-        let contest = peers.map(|peers| peers.on(field)).transpose()?;
+        let contest = peers.filter(|peers| peers.present().next().is_some()).map(|peers| peers.on(field)).transpose()?;
         let runs: Vec<(Bound, Method, Effort)> = self.bounds.iter().flat_map(|spec| self.runs(spec.bound, peers)).collect();
         let progress = text::progress((runs.len() * field.bytes.len()) as u64);
         let mut rows = Vec::new();

@@ -3,12 +3,13 @@
 use anyhow::Result;
 use std::time::Instant;
 
-/// Short work is repeated, because what disturbs it only ever makes it longer.
-const SPENT: f64 = 0.5;
-const RUNS: usize = 10;
+/// Short work is repeated so often, because what disturbs it only ever makes it longer.
+pub const RUNS: usize = 10;
+/// Seconds after which it is not.
+const SPENT: f64 = 0.2;
 
-/// What the work gives, and the seconds of its fastest run.
-pub fn fastest<T>(mut work: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
+/// What the work gives, and the seconds of the fastest of up to `runs` runs.
+pub fn fastest<T>(runs: usize, mut work: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
     let (mut least, mut spent) = (f64::INFINITY, 0.0);
     for run in 1.. {
         let start = Instant::now();
@@ -16,7 +17,7 @@ pub fn fastest<T>(mut work: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
         let seconds = start.elapsed().as_secs_f64();
         spent += seconds;
         least = least.min(seconds);
-        if run == RUNS || spent > SPENT {
+        if run == runs || spent > SPENT {
             return Ok((result, least));
         }
     }

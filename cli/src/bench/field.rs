@@ -5,6 +5,7 @@ use crate::dataset::DataSet;
 use crate::text;
 use anyhow::{Context, Result};
 use caesar_codec::{Bound, ByteOrder, Codec, Effort, Element, Layout, MethodChoice, Options};
+use indicatif::BinaryBytes;
 
 pub struct Field {
     pub name: String,
@@ -106,9 +107,8 @@ impl Field {
 
     /// What is measured, in a line or two.
     pub fn describe(&self) -> String {
-        let mebibytes = self.bytes.len() as f64 / f64::from(1 << 20);
         let total = self.bytes.len() / self.layout.element.size;
-        let mut words = format!("{}, {mebibytes:.1} MiB", self.title());
+        let mut words = format!("{}, {}", self.title(), BinaryBytes(self.bytes.len() as u64));
         match self.points {
             0 => words += ", no ordinary values",
             _ => words += &format!(", values from {} to {}", text::short(self.low), text::short(self.high)),

@@ -1,6 +1,6 @@
 //! Our own codec: a library call, as the filter makes it, with the whole field as one chunk.
 
-use super::clock::fastest;
+use super::clock::{RUNS, fastest};
 use super::field::Field;
 use super::report::{Measured, Row};
 use anyhow::{Result, ensure};
@@ -29,8 +29,8 @@ fn codec(field: &Field, share: &Share) -> Codec {
 fn attempt(field: &Field, options: &Options) -> Result<Measured> {
     let share = Share::take();
     let codec = codec(field, &share);
-    let (stream, write) = fastest(|| Ok(codec.encode(&field.layout, &field.bytes, options)?))?;
-    let (decoded, read) = fastest(|| Ok(codec.decode(&stream)?.bytes))?;
+    let (stream, write) = fastest(RUNS, || Ok(codec.encode(&field.layout, &field.bytes, options)?))?;
+    let (decoded, read) = fastest(RUNS, || Ok(codec.decode(&stream)?.bytes))?;
     let compared = field.compare(&decoded, options.bound);
     ensure!(compared.broken == 0, "{} values that must stay as they are differ: please report it", compared.broken);
     let mut networks = Vec::new();

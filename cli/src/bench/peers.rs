@@ -1,5 +1,6 @@
 //! SZ3, SPERR and zfp, by their HDF5 plugins.
 
+use super::clock::RUNS;
 use super::field::Field;
 use super::repack::{self, Passed, Seconds, Workshop};
 use super::report::{Measured, Row};
@@ -12,15 +13,13 @@ pub struct Peer {
     filter: u16,
     /// Its cd_values for a pointwise absolute error.
     words: fn(f64) -> Vec<u32>,
-    /// Whether it is also given a stack of planes as one tall plane, where neighbouring planes have little in common.
-    tries_a_tall_plane: bool,
 }
 
 /// With cd_values as in hdf5plugin.
 pub const PEERS: [Peer; 3] = [
-    Peer { name: "SZ3", filter: 32024, words: sz3, tries_a_tall_plane: true },
-    Peer { name: "SPERR", filter: 32028, words: sperr, tries_a_tall_plane: false },
-    Peer { name: "zfp", filter: 32013, words: zfp, tries_a_tall_plane: false },
+    Peer { name: "SZ3", filter: 32024, words: sz3 },
+    Peer { name: "SPERR", filter: 32028, words: sperr },
+    Peer { name: "zfp", filter: 32013, words: zfp },
 ];
 
 impl PartialEq for Peer {
@@ -85,14 +84,15 @@ impl Peers {
         let plain = peers.workshop.plain(&extents)?;
         let mut absent = Vec::new();
         for peer in &PEERS {
-            match peers.workshop.pass(&extents, peer.filter, &(peer.words)(0.01), values.len()) {
+            match peers.workshop.pass(&extents, peer.filter, &(peer.words)(0.01), values.len(), RUNS) {
                 Ok(passed) => peers.present.push((peer, less(passed.seconds, plain))),
                 Err(_) => absent.push(peer.name),
             }
         }
         if !peers.present.is_empty() {
             peers.notes.push(format!(
-                "{}: one chunk through {version}, less what that takes without a filter; fills replaced by the mean",
+                "{}: as {version} writes and reads one chunk, less what that takes without a filter; \
+                 the mean in place of fills; the smaller of a stack and one tall plane",
                 peers.present().map(|peer| peer.name).collect::<Vec<_>>().join(", ")
             ));
         }
@@ -110,7 +110,10 @@ impl Peers {
     pub fn on<'a>(&'a self, field: &'a Field) -> Result<Contest<'a>> {
         let stack = field.planes();
         let values = field.without_specials();
-        let arrangements = [stack.iter().copied().filter(|&extent| extent > 1).collect(), vec![stack[0] * stack[1], stack[2]]];
+        let mut arrangements = vec![stack.iter().copied().filter(|&extent| extent > 1).collect(), vec![stack[0] * stack[1], stack[2]]];
+        if stack[0] == 1 {
+            arrangements.pop();
+        }
         for extents in &arrangements {
             self.workshop.lay(extents, field.layout.element, &values)?;
         }
@@ -126,8 +129,8 @@ fn less(seconds: Seconds, by: Seconds) -> Seconds {
 pub struct Contest<'a> {
     peers: &'a Peers,
     field: &'a Field,
-    /// As it is, and as one tall plane.
-    arrangements: [Vec<usize>; 2],
+    /// As it is, and as one tall plane, which suits some where neighbouring planes have little in common.
+    arrangements: Vec<Vec<usize>>,
     /// What a copy without a filter takes.
     plain: Seconds,
 }
@@ -140,10 +143,10 @@ impl Contest<'_> {
     fn attempt(&self, peer: &Peer, bound: Bound) -> Result<Measured> {
         let range = self.field.range();
         let passed = match bound {
-            Bound::Relative(fraction) => self.within(peer, fraction * range)?,
+            Bound::Relative(fraction) => self.within(peer, fraction * range, RUNS)?,
             Bound::Nrmse(fraction) => self.within_mean(peer, fraction * range)?,
             Bound::Psnr(decibel) => self.within_mean(peer, 10f64.powf(-decibel / 20.0) * range)?,
-            bound => self.within(peer, bound.value())?,
+            bound => self.within(peer, bound.value(), RUNS)?,
         };
         let loading = self.peers.present.iter().find(|(present, _)| *present == peer).map_or([0.0; 2], |(_, loading)| *loading);
         let [write, read] = less(less(passed.seconds, self.plain), loading).map(|seconds| Some(seconds).filter(|s| *s >= SHORTEST));
@@ -151,16 +154,13 @@ impl Contest<'_> {
         Ok(Measured { stored: passed.stored, compared, write, read, networks: vec![] })
     }
 
-    /// Under a pointwise error, in the arrangement that makes it smaller.
-    fn within(&self, peer: &Peer, error: f64) -> Result<Passed> {
+    /// Under a pointwise error, in the arrangement that makes it smallest.
+    fn within(&self, peer: &Peer, error: f64, runs: usize) -> Result<Passed> {
         ensure!(error > 0.0 && error.is_finite(), "has no setting for an error of {error}");
-        let pass = |extents: &Vec<usize>| self.peers.workshop.pass(extents, peer.filter, &(peer.words)(error), self.field.bytes.len());
-        let stack = pass(&self.arrangements[0])?;
-        if !peer.tries_a_tall_plane || self.arrangements[0].len() < 3 {
-            return Ok(stack);
-        }
-        let tall = pass(&self.arrangements[1])?;
-        Ok(if tall.stored < stack.stored { tall } else { stack })
+        let words = (peer.words)(error);
+        let pass = |extents: &Vec<usize>| self.peers.workshop.pass(extents, peer.filter, &words, self.field.bytes.len(), runs);
+        let passed = self.arrangements.iter().map(pass);
+        passed.min_by_key(|passed| passed.as_ref().map_or(usize::MAX, |passed| passed.stored)).context("nothing to measure")?
     }
 
     /// At the widest pointwise error whose root mean square is within the limit, found to one per cent.
@@ -169,15 +169,14 @@ impl Contest<'_> {
         let mut best = None;
         while high - low > 0.01 {
             let middle = (low + high) / 2.0;
-            let passed = self.within(peer, middle.exp())?;
-            let compared = self.field.compare(&passed.values, Bound::Lossless);
+            let compared = self.field.compare(&self.within(peer, middle.exp(), 1)?.values, Bound::Lossless);
             if compared.squares <= limit * limit * compared.points as f64 {
-                (low, best) = (middle, Some(passed));
+                (low, best) = (middle, Some(middle));
             } else {
                 high = middle;
             }
         }
-        best.context("no pointwise error keeps this mean")
+        self.within(peer, best.context("no pointwise error keeps this mean")?.exp(), RUNS)
     }
 }
 

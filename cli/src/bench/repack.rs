@@ -2,7 +2,7 @@
 //!
 //! Each run is a process of its own: a filter that crashes takes nothing along, and this command needs no HDF5 library.
 
-use super::clock::fastest;
+use super::clock::{RUNS, fastest};
 use crate::dataset;
 use crate::hdf5::{Reading, stored_bytes};
 use crate::tool;
@@ -68,14 +68,14 @@ impl Workshop {
 
     /// Chunked and back without any filter.
     pub fn plain(&self, extents: &[usize]) -> Result<Seconds> {
-        self.there_and_back(extents, "NONE")
+        self.there_and_back(extents, "NONE", RUNS)
     }
 
-    /// Through a filter and back; `bytes` of values.
-    pub fn pass(&self, extents: &[usize], filter: u16, words: &[u32], bytes: usize) -> Result<Passed> {
+    /// Through a filter and back; `bytes` of values. The time is that of the fastest of so many runs.
+    pub fn pass(&self, extents: &[usize], filter: u16, words: &[u32], bytes: usize, runs: usize) -> Result<Passed> {
         ensure!(bytes <= LARGEST, "not measured on more than {} MiB at once: h5repack would cut the chunk in pieces", LARGEST >> 20);
         let words = words.iter().map(u32::to_string).collect::<Vec<_>>();
-        let seconds = self.there_and_back(extents, &format!("UD={filter},0,{},{}", words.len(), words.join(",")))?;
+        let seconds = self.there_and_back(extents, &format!("UD={filter},0,{},{}", words.len(), words.join(",")), runs)?;
         let stored = stored_bytes(&self.path("packed.h5"), NAME, filter, bytes)?;
         let copies = dataset::open(&self.path("out.h5"), Reading::Values)?;
         let values = copies.first().context("h5repack left out the data set")?.read()?;
@@ -83,9 +83,9 @@ impl Workshop {
         Ok(Passed { stored, values, seconds })
     }
 
-    fn there_and_back(&self, extents: &[usize], filter: &str) -> Result<Seconds> {
-        let (_, write) = fastest(|| self.copy(&self.laid(extents), "packed.h5", &format!("CHUNK={}", chunk(extents)), filter))?;
-        let (_, read) = fastest(|| self.copy(&self.path("packed.h5"), "out.h5", "CONTI", "NONE"))?;
+    fn there_and_back(&self, extents: &[usize], filter: &str, runs: usize) -> Result<Seconds> {
+        let (_, write) = fastest(runs, || self.copy(&self.laid(extents), "packed.h5", &format!("CHUNK={}", chunk(extents)), filter))?;
+        let (_, read) = fastest(runs, || self.copy(&self.path("packed.h5"), "out.h5", "CONTI", "NONE"))?;
         Ok([write, read])
     }
 
