@@ -12,21 +12,20 @@ mod repack;
 mod report;
 mod svg;
 
-use crate::dataset;
+use crate::dataset::{self, DataSet};
 use crate::hdf5::Reading;
 use crate::text;
 use anyhow::{Context, Result, bail};
 use caesar_codec::{Bound, Effort, MethodChoice, Options};
 use field::Field;
-use peers::{PEERS, Peer, Peers};
+use peers::{ADVICE, Contest, PEERS, Peers, Present};
 use report::Row;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// Measures ratio, error and speed.
 #[derive(clap::Args)]
-#[command(after_help = HELP)]
+#[command(after_help = format!("SZ3, SPERR and zfp are measured where h5repack finds their plugins: {ADVICE}"))]
 pub struct Bench {
     /// An HDF5, netCDF-4 or classic netCDF file, and a variable; without one, every variable that is worth compressing
     #[arg(value_name = "FILE[:VARIABLE]")]
@@ -35,8 +34,8 @@ pub struct Bench {
     #[arg(default_values = ["rel=1e-2", "rel=1e-3", "rel=1e-4", "rel=1e-5", "lossless"])]
     bounds: Vec<Options>,
     /// Measure these only: auto, interpolation, srn-sz, caesar-v, SZ3, SPERR, zfp
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    method: Vec<Method>,
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = method)]
+    method: Vec<&'static str>,
     /// With these efforts only: fast, balanced, best
     #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = effort)]
     effort: Vec<Effort>,
@@ -57,38 +56,37 @@ pub struct Bench {
     flip: bool,
 }
 
-const HELP: &str = "SZ3, SPERR and zfp are measured through h5repack where it finds their plugins:
-  pip install hdf5plugin
-  export HDF5_PLUGIN_PATH=$(python -c \"import hdf5plugin; print(hdf5plugin.PLUGIN_PATH)\")";
-
 /// The methods that compete under a bound, in the order of the table.
 const OURS: [MethodChoice; 4] = [MethodChoice::Auto, MethodChoice::Interpolation, MethodChoice::SrnSz, MethodChoice::CaesarV];
 const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Balanced, Effort::Best];
 
 /// One who takes part.
-#[derive(Clone, Copy, PartialEq)]
-enum Method {
-    Ours(MethodChoice),
-    Peer(&'static Peer),
+enum Contender<'a> {
+    Ours(MethodChoice, Effort),
+    Peer(&'a Contest<'a>, &'a Present),
 }
 
-impl FromStr for Method {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let everybody = OURS.map(Method::Ours).into_iter().chain(PEERS.iter().map(Method::Peer));
-        let found = everybody.clone().find(|method| method.name().eq_ignore_ascii_case(name));
-        found.with_context(|| format!("there is {}", everybody.map(Method::name).collect::<Vec<_>>().join(", ")))
-    }
-}
-
-impl Method {
-    fn name(self) -> &'static str {
+impl Contender<'_> {
+    fn name(&self) -> &'static str {
         match self {
-            Method::Ours(method) => method.name(),
-            Method::Peer(peer) => peer.name,
+            Contender::Ours(method, _) => method.name(),
+            Contender::Peer(_, present) => present.peer.name,
         }
     }
+
+    fn measure(&self, field: &Field, bound: Bound) -> Row {
+        match *self {
+            Contender::Ours(method, effort) => ours::measure(field, Options { bound, method, effort }),
+            Contender::Peer(contest, present) => contest.measure(present, bound),
+        }
+    }
+}
+
+/// The name of a method, ours or a peer's, however it is capitalised.
+fn method(name: &str) -> Result<&'static str> {
+    let everybody = || OURS.iter().map(|method| method.name()).chain(PEERS.iter().map(|peer| peer.name));
+    let found = everybody().find(|known| known.eq_ignore_ascii_case(name));
+    found.with_context(|| format!("there is {}", everybody().collect::<Vec<_>>().join(", ")))
 }
 
 fn effort(name: &str) -> Result<Effort, caesar_codec::Error> {
@@ -107,12 +105,14 @@ impl Bench {
         let (path, variable) = target(&self.target);
         let sets = dataset::open(path, Reading::Values)?;
         let chosen = choice::choose(path, &sets, variable)?;
-        let output = |asked: &Option<PathBuf>, name: &str| asked.as_deref().map(|path| numbered(path, name, chosen.len()));
+        let picture = |asked: &Option<PathBuf>, set: &DataSet| asked.as_deref().map(|path| path_for(path, &set.name, chosen.len() > 1));
         // What cannot be written is told before minutes are spent.
-        let mut csv = self.csv.as_deref().map(|path| Ok::<_, anyhow::Error>(csv::Writer::from_writer(create(path)?))).transpose()?;
-        for set in &chosen {
-            [&self.svg, &self.map].into_iter().filter_map(|asked| output(asked, &set.name)).try_for_each(|path| create(&path).map(drop))?;
-        }
+        let mut csv = match &self.csv {
+            Some(path) => Some(csv::Writer::from_writer(create(path)?)),
+            None => None,
+        };
+        let pictures = chosen.iter().flat_map(|set| [picture(&self.svg, set), picture(&self.map, set)]);
+        pictures.flatten().try_for_each(|path| create(&path).map(drop))?;
         let peers = if self.wants_peers() { Some(Peers::find()?) } else { None };
         for set in &chosen {
             let field = Field::read(set, &sets, self.limit << 20)?;
@@ -123,10 +123,10 @@ impl Bench {
                 rows.iter().filter(|row| row.failure.is_none()).try_for_each(|row| csv.serialize(row))?;
                 csv.flush()?;
             }
-            if let Some(path) = output(&self.svg, &set.name) {
+            if let Some(path) = picture(&self.svg, set) {
                 write(&path, chart::draw(&field, &rows))?;
             }
-            if let (Some(path), Some(bound)) = (output(&self.map, &set.name), lossy) {
+            if let (Some(path), Some(bound)) = (picture(&self.map, set), lossy) {
                 write(&path, map::draw(&field, bound, field.rows_go_up != self.flip)?)?;
             }
         }
@@ -134,39 +134,38 @@ impl Bench {
     }
 
     fn wants_peers(&self) -> bool {
-        self.bounds.iter().any(|spec| peers::can(spec.bound)) && PEERS.iter().any(|peer| self.wants(Method::Peer(peer)))
+        self.bounds.iter().any(|spec| peers::can(spec.bound)) && PEERS.iter().any(|peer| self.wants(peer.name))
     }
 
-    fn wants(&self, method: Method) -> bool {
+    fn wants(&self, method: &str) -> bool {
         self.method.is_empty() || self.method.contains(&method)
     }
 
     /// Everything that is asked for on one field, bound by bound.
     fn measure(&self, field: &Field, peers: Option<&Peers>) -> Result<Vec<Row>> {
-        let contest = peers.filter(|peers| peers.present().next().is_some()).map(|peers| peers.on(field)).transpose()?;
-        let runs: Vec<(Bound, Method, Effort)> = self.bounds.iter().flat_map(|spec| self.runs(spec.bound, peers)).collect();
+        let contest = peers.filter(|peers| !peers.present.is_empty()).map(|peers| peers.on(field)).transpose()?;
+        let bounds = self.bounds.iter().map(|spec| spec.bound);
+        let runs: Vec<_> = bounds.flat_map(|bound| self.contenders(bound, contest.as_ref()).map(move |contender| (bound, contender))).collect();
         let progress = text::progress((runs.len() * field.bytes.len()) as u64);
-        let mut rows = Vec::new();
-        for (bound, method, effort) in runs {
-            progress.set_message(format!("{} {}", Options::new(bound), method.name()));
-            rows.push(match (method, &contest) {
-                (Method::Ours(method), _) => ours::measure(field, Options { bound, method, effort }),
-                (Method::Peer(peer), Some(contest)) => contest.measure(peer, bound),
-                (Method::Peer(_), None) => continue,
-            });
+        let rows = runs.into_iter().map(|(bound, contender)| {
+            progress.set_message(format!("{} {}", Options::new(bound), contender.name()));
+            let row = contender.measure(field, bound);
             progress.inc(field.bytes.len() as u64);
-        }
+            row
+        });
+        let rows = rows.collect();
         progress.finish_and_clear();
         Ok(rows)
     }
 
-    fn runs(&self, bound: Bound, peers: Option<&Peers>) -> Vec<(Bound, Method, Effort)> {
+    fn contenders<'a>(&'a self, bound: Bound, contest: Option<&'a Contest<'a>>) -> impl Iterator<Item = Contender<'a>> {
         let methods = if bound == Bound::Lossless { &[MethodChoice::Lossless][..] } else { &OURS };
-        let methods = methods.iter().filter(|&&method| bound == Bound::Lossless || self.wants(Method::Ours(method)));
-        let wanted = |effort: &Effort| self.effort.is_empty() || self.effort.contains(effort);
-        let ours = methods.flat_map(|&method| EFFORTS.into_iter().filter(wanted).map(move |effort| (bound, Method::Ours(method), effort)));
-        let peers = peers.iter().flat_map(|peers| peers.present()).filter(|peer| self.wants(Method::Peer(peer)) && peers::can(bound));
-        ours.chain(peers.map(|peer| (bound, Method::Peer(peer), Effort::Balanced))).collect()
+        let methods = methods.iter().filter(move |method| bound == Bound::Lossless || self.wants(method.name()));
+        let efforts = || EFFORTS.into_iter().filter(|effort| self.effort.is_empty() || self.effort.contains(effort));
+        let ours = methods.flat_map(move |&method| efforts().map(move |effort| Contender::Ours(method, effort)));
+        let contest = contest.filter(|_| peers::can(bound));
+        let peers = contest.into_iter().flat_map(|contest| contest.present().iter().map(move |present| Contender::Peer(contest, present)));
+        ours.chain(peers.filter(|peer| self.wants(peer.name())))
     }
 }
 
@@ -178,9 +177,9 @@ fn target(target: &str) -> (&Path, Option<&str>) {
     }
 }
 
-/// `plot.svg`, or `plot-temp.svg` where there is one for each of several variables.
-fn numbered(path: &Path, variable: &str, count: usize) -> PathBuf {
-    if count == 1 {
+/// `plot.svg`, or `plot-temp.svg` where there are several variables.
+fn path_for(path: &Path, variable: &str, is_one_of_several: bool) -> PathBuf {
+    if !is_one_of_several {
         return path.into();
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -22,12 +22,6 @@ pub const PEERS: [Peer; 3] = [
     Peer { name: "zfp", filter: 32013, words: zfp },
 ];
 
-impl PartialEq for Peer {
-    fn eq(&self, other: &Self) -> bool {
-        self.filter == other.filter
-    }
-}
-
 /// Mode 0, then four bounds of which mode 0 heeds the first; high words first.
 fn sz3(error: f64) -> Vec<u32> {
     let bits = error.to_bits();
@@ -50,6 +44,7 @@ fn zfp(error: f64) -> Vec<u32> {
 /// How h5repack comes to know them.
 pub const ADVICE: &str = "pip install hdf5plugin, then
   export HDF5_PLUGIN_PATH=$(python -c \"import hdf5plugin; print(hdf5plugin.PLUGIN_PATH)\")";
+
 /// Processes take a millisecond more or less to start.
 const SHORTEST: f64 = 1e-3;
 
@@ -58,11 +53,17 @@ pub fn can(bound: Bound) -> bool {
     !matches!(bound, Bound::Lossless | Bound::PointwiseRelative(_))
 }
 
+/// A peer whose plugin works here.
+pub struct Present {
+    pub peer: &'static Peer,
+    /// What loading the plugin takes.
+    loading: Seconds,
+}
+
 /// The peers of this machine.
 pub struct Peers {
     workshop: Workshop,
-    /// With the seconds that loading the plugin takes.
-    present: Vec<(&'static Peer, Seconds)>,
+    pub present: Vec<Present>,
     /// How they are measured, and which are missing.
     pub notes: Vec<String>,
 }
@@ -85,7 +86,7 @@ impl Peers {
         let mut absent = Vec::new();
         for peer in &PEERS {
             match peers.workshop.pass(&extents, peer.filter, &(peer.words)(0.01), values.len(), RUNS) {
-                Ok(passed) => peers.present.push((peer, less(passed.seconds, plain))),
+                Ok(passed) => peers.present.push(Present { peer, loading: less(passed.seconds, plain) }),
                 Err(_) => absent.push(peer.name),
             }
         }
@@ -93,17 +94,13 @@ impl Peers {
             peers.notes.push(format!(
                 "{}: as {version} writes and reads one chunk, less what that takes without a filter; \
                  the mean in place of fills; the smaller of a stack and one tall plane",
-                peers.present().map(|peer| peer.name).collect::<Vec<_>>().join(", ")
+                peers.present.iter().map(|present| present.peer.name).collect::<Vec<_>>().join(", ")
             ));
         }
         if !absent.is_empty() {
             peers.notes.push(format!("{}: no plugin in HDF5_PLUGIN_PATH; {ADVICE}", absent.join(", ")));
         }
         Ok(peers)
-    }
-
-    pub fn present(&self) -> impl Iterator<Item = &'static Peer> {
-        self.present.iter().map(|(peer, _)| *peer)
     }
 
     /// All is ready for one field.
@@ -136,11 +133,15 @@ pub struct Contest<'a> {
 }
 
 impl Contest<'_> {
-    pub fn measure(&self, peer: &Peer, bound: Bound) -> Row {
-        Row::new(self.field, bound, peer.name, "", self.attempt(peer, bound))
+    pub fn present(&self) -> &[Present] {
+        &self.peers.present
     }
 
-    fn attempt(&self, peer: &Peer, bound: Bound) -> Result<Measured> {
+    pub fn measure(&self, present: &Present, bound: Bound) -> Row {
+        Row::new(self.field, bound, present.peer.name, "", self.attempt(present, bound))
+    }
+
+    fn attempt(&self, Present { peer, loading }: &Present, bound: Bound) -> Result<Measured> {
         let range = self.field.range();
         let passed = match bound {
             Bound::Relative(fraction) => self.within(peer, fraction * range, RUNS)?,
@@ -148,8 +149,7 @@ impl Contest<'_> {
             Bound::Psnr(decibel) => self.within_mean(peer, 10f64.powf(-decibel / 20.0) * range)?,
             bound => self.within(peer, bound.value(), RUNS)?,
         };
-        let loading = self.peers.present.iter().find(|(present, _)| *present == peer).map_or([0.0; 2], |(_, loading)| *loading);
-        let [write, read] = less(less(passed.seconds, self.plain), loading).map(|seconds| Some(seconds).filter(|s| *s >= SHORTEST));
+        let [write, read] = less(less(passed.seconds, self.plain), *loading).map(|seconds| Some(seconds).filter(|s| *s >= SHORTEST));
         let compared = self.field.compare(&passed.values, bound);
         Ok(Measured { stored: passed.stored, compared, write, read, networks: vec![] })
     }
