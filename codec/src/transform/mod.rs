@@ -9,7 +9,7 @@ mod trellis;
 pub use coder::code_blocks;
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse};
 pub use layout::{Layout, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
-pub use trellis::{State, quantise};
+pub use trellis::{State, estimate, quantise};
 
 /// Steps to an octave.
 pub const STEPS: u8 = 8;

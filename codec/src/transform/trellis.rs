@@ -58,6 +58,26 @@ pub fn quantise(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f3
     codes
 }
 
+/// About what the best codes cost, in squared steps, a bit being worth `weight` of them: what plain rounding would.
+pub fn estimate(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f32) -> f64 {
+    let len = layout.block_len();
+    let first = First::of(coefficients, layout, skip);
+    let rates = first.rates(layout, skip);
+    let mut total = 0.0;
+    first.each(layout, skip, |block, kind| {
+        let coefficients = &first.coefficients[block * len..(block + 1) * len];
+        let used = coded(coefficients);
+        let mut sum: f32 = coefficients[used..].iter().map(|c| c * c).sum();
+        for (s, c) in coefficients[..used].iter().enumerate() {
+            let magnitude = ((c.abs() + 0.6) / 2.0) as i32;
+            let missed = c.abs() - 2.0 * magnitude as f32;
+            sum += missed * missed + weight * rates[kind(s)].of(0, magnitude);
+        }
+        total += f64::from(sum);
+    });
+    total
+}
+
 /// What plain rounding says, which is near enough to know what codes will cost.
 struct First {
     /// The lowest one of each block less its expectation.
@@ -200,18 +220,23 @@ impl Path {
             let size = c.abs();
             let flip = usize::from(s == 0) * (expected & 1) as usize;
             // The best even and the best odd code of each quantiser, and its cost.
-            let mut codes = [[(f32::INFINITY, 0); 2]; 2];
-            for (quantiser, codes) in codes.iter_mut().enumerate() {
-                let lower = ((size + quantiser as f32) / 2.0) as i32;
-                for magnitude in [0, lower, lower + 1] {
+            let codes: [[(f32, i32); 2]; 2] = std::array::from_fn(|quantiser| {
+                let cost = |magnitude: i32| {
                     let missed = size - (2 * magnitude - if magnitude > 0 { quantiser as i32 } else { 0 }) as f32;
-                    let cost = missed * missed + weight * rate.of(quantiser, magnitude);
-                    let code = &mut codes[magnitude as usize & 1 ^ flip];
-                    if cost < code.0 {
-                        *code = (cost, magnitude);
-                    }
+                    (missed * missed + weight * rate.of(quantiser, magnitude), magnitude)
+                };
+                let lower = ((size + quantiser as f32) / 2.0) as i32;
+                let (mut even, mut odd) = (cost(lower + (lower & 1)), cost(lower + 1 - (lower & 1)));
+                // Zero is cheap enough to be worth a large error.
+                if even.1 == 2 {
+                    let zero = cost(0);
+                    even = if zero.0 < even.0 { zero } else { even };
                 }
-            }
+                if flip == 1 {
+                    std::mem::swap(&mut even, &mut odd);
+                }
+                [even, odd]
+            });
             let mut after = [f32::INFINITY; 4];
             let mut step = [(0, 0); 4];
             for (state, &cost) in costs.iter().enumerate() {

@@ -39,12 +39,21 @@ const BEYOND_ONE: i32 = 2;
 /// Squared units that a bit is worth: where both are cheapest together, flat from 0.2 to 0.5.
 const WEIGHT: f32 = 0.35;
 
-/// Codes of coefficients, in 2^`exponent` lattice units each, found by weighing bits against error.
-pub fn quantise(coefficients: &[i32], exponent: i32, step: i32, layout: &Layout, skipped: &[bool]) -> Vec<i32> {
+/// Coefficients, in 2^`exponent` lattice units each, in multiples' units.
+fn scaled(coefficients: &[i32], exponent: i32, step: i32) -> Vec<f32> {
     let unit = f64::from(exponent).exp2() / (f64::from(step) * f64::from(UNIT) / f64::from(1 << FRACTION_BITS));
     let limit = LIMIT as f32;
-    let scaled: Vec<f32> = coefficients.iter().map(|&c| ((f64::from(c) * unit) as f32).clamp(-limit, limit)).collect();
-    transform::quantise(&scaled, layout, skipped, WEIGHT)
+    coefficients.iter().map(|&c| ((f64::from(c) * unit) as f32).clamp(-limit, limit)).collect()
+}
+
+/// Latents of coefficients, found by weighing bits against error.
+pub fn quantise(coefficients: &[i32], exponent: i32, step: i32, layout: &Layout, skipped: &[bool]) -> Vec<i32> {
+    transform::quantise(&scaled(coefficients, exponent, step), layout, skipped, WEIGHT)
+}
+
+/// About what latents cost, in bits and in errors: for comparing block sizes.
+pub fn estimate(coefficients: &[i32], exponent: i32, step: i32, layout: &Layout, skipped: &[bool]) -> f64 {
+    transform::estimate(&scaled(coefficients, exponent, step), layout, skipped, WEIGHT)
 }
 
 /// What latents stand for, in 1/64 step.

@@ -8,10 +8,7 @@ use crate::error::Result;
 use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, FRACTION_BITS, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
-
-/// Squared steps of error that a bit takes away.
-const WORTH: f64 = 0.15;
+use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
 
 /// Encodes a tile with the best settings the effort finds.
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
@@ -20,8 +17,8 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
     let shapes = joint.iter().flat_map(|&joint| (0..SIDES.len() as u8).map(move |size| Settings { size, joint, ..Settings::default() }));
     let analyses: Vec<_> = shapes.map(|settings| Analysis::of(tile, settings, &padding, model)).collect();
     let reference = reference_step(&analyses[0], tile, target);
-    let costs = analyses.iter().map(|a| a.cost(reference, model)).collect::<Result<Vec<_>>>()?;
-    let (analysis, _) = analyses.iter().zip(costs).min_by(|a, b| a.1.total_cmp(&b.1)).expect("several block sizes");
+    let cheapest = analyses.iter().map(|a| (a.cost(reference), a)).min_by(|a, b| a.0.total_cmp(&b.0));
+    let (_, analysis) = cheapest.expect("several block sizes");
 
     let base = Settings { hyper: false, sharpen: true, step: reference, ..analysis.settings };
     let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
@@ -109,34 +106,25 @@ impl Analysis {
         latents::quantise(&self.coefficients, self.exponent, transform::step(step), &self.layout, &self.skipped)
     }
 
-    /// Bits of the latents, and their error in bits that it would cost to take it away.
-    fn cost(&self, step: u8, model: &Networks) -> Result<f64> {
-        let mut latents = self.latents(step);
-        let points = latents::dequantise(&latents, &self.layout);
-        let scale = f64::from(self.exponent).exp2() / f64::from(transform::step(step));
-        let error = self.error(|i, c| f64::from(c) * scale - f64::from(points[i]) / f64::from(1 << FRACTION_BITS));
-        let mut coder = Encoder::new();
-        latents::code(&mut coder, &mut latents, None, &self.layout, &self.skipped, model)?;
-        Ok(8.0 * coder.finish().len() as f64 + error / WORTH)
+    /// About what the latents cost.
+    fn cost(&self, step: u8) -> f64 {
+        latents::estimate(&self.coefficients, self.exponent, transform::step(step), &self.layout, &self.skipped)
     }
 
-    /// Mean square error of plain rounding, in lattice units, over the blocks that count.
+    /// Mean square error of plain rounding, in lattice units, over some of the blocks that count.
     fn mean_square(&self, step: u8) -> f64 {
+        const ENOUGH: usize = 1 << 16;
+        let len = self.layout.block_len();
         let width = f64::from(transform::step(step));
         let scale = f64::from(self.exponent).exp2() / width;
-        let error = self.error(|_, c| {
+        let error = |&c: &i32| {
             let steps = f64::from(c).abs() * scale;
-            if steps < 0.7 { steps } else { steps - (steps + 0.3).floor() }
-        });
-        let counted = self.skipped.iter().filter(|skipped| !**skipped).count() * self.layout.block_len();
-        error * width * width / counted.max(1) as f64
-    }
-
-    /// Sum of squares of what `missed(index, coefficient)` says, over the blocks that count.
-    fn error(&self, missed: impl Fn(usize, i32) -> f64) -> f64 {
-        let len = self.layout.block_len();
-        let counted = self.coefficients.iter().enumerate().filter(|(i, _)| !self.skipped[i / len]);
-        counted.map(|(i, &c)| missed(i, c).powi(2)).sum()
+            if steps < 0.7 { steps } else { steps - (steps + 0.3).floor() }.powi(2)
+        };
+        let counted = self.coefficients.chunks_exact(len).zip(&self.skipped).filter(|(_, skipped)| !**skipped);
+        let some = counted.step_by((self.coefficients.len() / ENOUGH).max(1));
+        let (sum, blocks) = some.fold((0.0, 0usize), |(sum, blocks), (block, _)| (sum + block.iter().map(error).sum::<f64>(), blocks + 1));
+        sum * width * width / (blocks * len).max(1) as f64
     }
 }
 
