@@ -5,123 +5,124 @@ use super::field::Field;
 use super::peers::PEERS;
 use super::report::Row;
 use super::svg::{Anchor, Svg, escape};
-use caesar_codec::{Effort, MethodChoice};
+use caesar_codec::Effort;
 
-/// A method's colour (told apart by colour-blind readers too) and the width of its line; the first, on which the others
-/// may lie, is a broad one.
-const STYLES: [(&str, &str, f64); 8] = [
-    ("auto", "#56b4e9", 7.0),
-    ("interpolation", "#8250df", 2.0),
-    ("srn-sz", "#0072b2", 2.0),
-    ("caesar-v", "#009e73", 2.0),
-    ("lossless", "#999999", 2.0),
-    ("SZ3", "#d55e00", 2.0),
-    ("SPERR", "#e69f00", 2.0),
-    ("zfp", "#cc79a7", 2.0),
+/// How a method is drawn.
+struct Style {
+    method: &'static str,
+    colour: &'static str,
+    width: f64,
+}
+
+/// Colours that colour-blind readers tell apart too. The first line is a broad one, on which others may lie.
+const STYLES: [Style; 7] = [
+    Style { method: "auto", colour: "#56b4e9", width: 7.0 },
+    Style { method: "interpolation", colour: "#8250df", width: 2.0 },
+    Style { method: "srn-sz", colour: "#0072b2", width: 2.0 },
+    Style { method: "caesar-v", colour: "#009e73", width: 2.0 },
+    Style { method: "SZ3", colour: "#d55e00", width: 2.0 },
+    Style { method: "SPERR", colour: "#e69f00", width: 2.0 },
+    Style { method: "zfp", colour: "#cc79a7", width: 2.0 },
 ];
 
 /// The points of one line.
 struct Series<'a> {
-    method: &'a str,
+    style: &'static Style,
     points: Vec<(&'a Row, [f64; 2])>,
 }
 
-/// One line for each method at effort `balanced` (or the one there is) on the left; on the right every effort under the bound
-/// in the middle of those that were tried.
+/// On the left one line for each method at effort `balanced` (or the one there is); on the right every effort under the
+/// bound in the middle of those that were tried.
 pub fn draw(field: &Field, rows: &[Row]) -> String {
-    let rows: Vec<&Row> = rows.iter().filter(|row| row.failure.is_none() && row.method != MethodChoice::Lossless.name()).collect();
     let mut svg = Svg::new(1080.0, 560.0);
     svg.text([70.0, 38.0], "title", Anchor::Start, &field.title());
-    legend(&mut svg, &rows);
-
-    let rate = series(&rows, |row| is_usual(row, &rows).then_some([row.bits_per_value, row.psnr?]));
-    let all = |axis: usize| rate.iter().flat_map(move |series| series.points.iter().map(move |(_, point)| point[axis]));
+    let rate = series(rows, |row| is_usual(row, rows).then_some([row.bits_per_value, row.psnr?]));
+    legend(&mut svg, &rate);
     let panel = Panel {
         corner: [70.0, 130.0],
         size: [540.0, 360.0],
-        x: Axis::log("bits per value", all(0)),
-        y: Axis::linear("peak signal-to-noise ratio, dB", all(1)),
+        x: Axis::log("bits per value", values(&rate, 0)),
+        y: Axis::linear("peak signal-to-noise ratio, dB", values(&rate, 1)),
     };
     panel.draw(&mut svg);
-    lines(&mut svg, &panel, &rate);
+    rate.iter().for_each(|series| series.draw(&mut svg, &panel));
 
-    let mut bounds: Vec<&str> = rows.iter().map(|row| &row.bound[..]).collect();
-    bounds.dedup();
-    let bound = bounds.get(bounds.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-    let speed = series(&rows, |row| (row.bound == bound).then_some([row.write_speed?, row.ratio]));
-    let all = |axis: usize| speed.iter().flat_map(move |series| series.points.iter().map(move |(_, point)| point[axis]));
+    let bound = rate.first().map_or("", |series| &series.points[(series.points.len() - 1) / 2].0.bound);
+    let speed = series(rows, |row| (row.bound == bound).then_some([row.write_speed?, row.ratio]));
     let panel = Panel {
         corner: [700.0, 130.0],
         size: [320.0, 360.0],
-        x: Axis::log("written, MB/s", all(0)),
-        y: Axis::log(&format!("times smaller, at {bound}"), all(1)),
+        x: Axis::log("written, MB/s", values(&speed, 0)),
+        y: Axis::log(&format!("times smaller, at {bound}"), values(&speed, 1)),
     };
     panel.draw(&mut svg);
-    lines(&mut svg, &panel, &speed);
+    speed.iter().for_each(|series| series.draw(&mut svg, &panel));
     svg.text([340.0, 548.0], "muted small", Anchor::Middle, "effort balanced; the further left and up, the better");
     svg.text([860.0, 548.0], "muted small", Anchor::Middle, "efforts best, balanced, fast; the further right and up, the better");
     svg.finish()
 }
 
 /// Whether a row has the effort for which a method's line stands.
-fn is_usual(row: &Row, rows: &[&Row]) -> bool {
+fn is_usual(row: &Row, rows: &[Row]) -> bool {
     let of_method = || rows.iter().filter(|other| other.method == row.method);
-    let balanced = Effort::Balanced.name();
-    let usual = of_method().find(|other| other.effort == balanced).or(of_method().next());
+    let usual = of_method().find(|other| other.effort == Effort::Balanced.name()).or(of_method().next());
     usual.is_some_and(|usual| usual.effort == row.effort)
 }
 
-fn series<'a>(rows: &[&'a Row], point: impl Fn(&Row) -> Option<[f64; 2]>) -> Vec<Series<'a>> {
-    let finite = |row| point(row).filter(|[x, y]| x.is_finite() && y.is_finite());
-    let of = |method| rows.iter().filter(move |row| row.method == method).filter_map(|&row| Some((row, finite(row)?))).collect();
-    STYLES.iter().map(|&(method, ..)| Series { method, points: of(method) }).filter(|series| !series.points.is_empty()).collect()
+/// The lines through all rows that have a finite point.
+fn series(rows: &[Row], point: impl Fn(&Row) -> Option<[f64; 2]>) -> Vec<Series<'_>> {
+    let finite = |row: &Row| point(row).filter(|[x, y]| row.failure.is_none() && x.is_finite() && y.is_finite());
+    let of = |style: &Style| rows.iter().filter(|row| row.method == style.method).filter_map(|row| Some((row, finite(row)?))).collect();
+    STYLES.iter().map(|style| Series { style, points: of(style) }).filter(|series| !series.points.is_empty()).collect()
 }
 
-fn style(method: &str) -> (&'static str, f64) {
-    STYLES.iter().find(|(name, ..)| *name == method).map_or(("#999999", 2.0), |&(_, colour, width)| (colour, width))
+fn values<'a>(all: &'a [Series], axis: usize) -> impl Iterator<Item = f64> + 'a {
+    all.iter().flat_map(move |series| series.points.iter().map(move |(_, point)| point[axis]))
 }
 
-fn is_peer(method: &str) -> bool {
-    PEERS.iter().any(|peer| peer.name == method)
-}
-
-fn lines(svg: &mut Svg, panel: &Panel, all: &[Series]) {
-    for Series { method, points } in all {
-        let (colour, width) = style(method);
-        let places: Vec<[f64; 2]> = points.iter().map(|(_, point)| panel.place(*point)).collect();
-        let path = places.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ");
-        let dashes = if is_peer(method) { " stroke-dasharray=\"6 4\"" } else { "" };
-        svg.push(format_args!("<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"{dashes}/>"));
-        for ((row, _), place) in points.iter().zip(places) {
-            let words = [&row.method[..], &row.effort, &row.bound].join(" ");
-            marker(svg, method, place, &format!("{words}: ratio {:.2}", row.ratio));
+impl Series<'_> {
+    fn draw(&self, svg: &mut Svg, panel: &Panel) {
+        let places: Vec<[f64; 2]> = self.points.iter().map(|(_, point)| panel.place(*point)).collect();
+        self.style.line(svg, &places);
+        for ((row, _), place) in self.points.iter().zip(places) {
+            let words = [&row.method[..], &row.effort, &row.bound].into_iter().filter(|word| !word.is_empty());
+            self.style.mark(svg, place, &format!("{}: ratio {:.2}", words.collect::<Vec<_>>().join(" "), row.ratio));
         }
     }
 }
 
-/// A disc for our methods, a square for peers; browsers show the words.
-fn marker(svg: &mut Svg, method: &str, [x, y]: [f64; 2], words: &str) {
-    let (colour, width) = style(method);
-    let title = format!("<title>{}</title>", escape(words));
-    if is_peer(method) {
-        svg.push(format_args!("<rect x=\"{:.1}\" y=\"{:.1}\" width=\"8\" height=\"8\" fill=\"{colour}\">{title}</rect>", x - 4.0, y - 4.0));
-    } else {
-        let radius = 3.5 + width / 4.0;
-        svg.push(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{colour}\">{title}</circle>"));
+impl Style {
+    fn is_peer(&self) -> bool {
+        PEERS.iter().any(|peer| peer.name == self.method)
+    }
+
+    /// Dashed for peers.
+    fn line(&self, svg: &mut Svg, places: &[[f64; 2]]) {
+        let path = places.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ");
+        let dashes = if self.is_peer() { " stroke-dasharray=\"6 4\"" } else { "" };
+        svg.push(format_args!(
+            "<polyline points=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"{dashes}/>",
+            self.colour, self.width
+        ));
+    }
+
+    /// A disc for our methods, a square for peers; browsers show the words.
+    fn mark(&self, svg: &mut Svg, [x, y]: [f64; 2], words: &str) {
+        let title = format!("fill=\"{}\"><title>{}</title>", self.colour, escape(words));
+        if self.is_peer() {
+            svg.push(format_args!("<rect x=\"{:.1}\" y=\"{:.1}\" width=\"8\" height=\"8\" {title}</rect>", x - 4.0, y - 4.0));
+        } else {
+            svg.push(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{}\" {title}</circle>", 3.5 + self.width / 4.0));
+        }
     }
 }
 
-fn legend(svg: &mut Svg, rows: &[&Row]) {
-    let mut x = 70.0;
-    for (method, ..) in STYLES.iter().filter(|(method, ..)| rows.iter().any(|row| row.method == *method)) {
-        let (colour, width) = style(method);
-        let dashes = if is_peer(method) { " stroke-dasharray=\"6 4\"" } else { "" };
-        svg.push(format_args!(
-            "<line x1=\"{x:.1}\" y1=\"66\" x2=\"{:.1}\" y2=\"66\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"{dashes}/>",
-            x + 26.0
-        ));
-        marker(svg, method, [x + 13.0, 66.0], method);
-        svg.text([x + 34.0, 70.5], "", Anchor::Start, method);
-        x += 58.0 + 7.0 * method.len() as f64;
+fn legend(svg: &mut Svg, all: &[Series]) {
+    let (mut x, y) = (70.0, 66.0);
+    for Series { style, .. } in all {
+        style.line(svg, &[[x, y], [x + 26.0, y]]);
+        style.mark(svg, [x + 13.0, y], style.method);
+        svg.text([x + 34.0, y + 4.5], "", Anchor::Start, style.method);
+        x += 58.0 + 7.0 * style.method.len() as f64;
     }
 }

@@ -2,6 +2,7 @@
 
 use super::field::Field;
 use super::ours;
+use super::peers::is_mean;
 use super::svg::{Anchor, Svg};
 use crate::text::short;
 use anyhow::Result;
@@ -41,18 +42,13 @@ pub fn draw(field: &Field, bound: Bound, upward: bool) -> Result<String> {
     let take = |bytes: &[u8]| field.ordinary(bytes).skip(plane * rows * columns).take(rows * columns).collect::<Vec<_>>();
     let (before, after) = (take(&field.bytes), take(&decoded));
     // Under a bound of the mean single points may err by several times as much.
-    let (unit, most, kind) = match bound {
-        Bound::Nrmse(fraction) => (fraction * field.range(), 3.0, "in the mean"),
-        Bound::Psnr(decibel) => (10f64.powf(-decibel / 20.0) * field.range(), 3.0, "in the mean"),
-        Bound::Relative(fraction) => (fraction * field.range(), 1.0, "at most"),
-        bound => (bound.value(), 1.0, "at most"),
-    };
-    let error = |(x, y): (&Option<f64>, &Option<f64>)| {
+    let (most, kind) = if is_mean(bound) { (3.0, "in the mean") } else { (1.0, "at most") };
+    let share = |(x, y): (&Option<f64>, &Option<f64>)| {
         let (x, y) = ((*x)?, (*y)?);
-        let unit = if let Bound::PointwiseRelative(_) = bound { unit * x.abs() } else { unit };
-        Some(if x == y { 0.0 } else { (y - x) / unit })
+        let own = if let Bound::PointwiseRelative(_) = bound { x.abs() } else { 1.0 };
+        Some(if x == y { 0.0 } else { (y - x) / (field.resolve(bound) * own) })
     };
-    let errors: Vec<_> = before.iter().zip(&after).map(error).collect();
+    let errors: Vec<_> = before.iter().zip(&after).map(share).collect();
     let used = field.compare(&decoded, bound).used.unwrap_or_default();
 
     let ends = before.iter().flatten().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], x| [low.min(*x), high.max(*x)]);

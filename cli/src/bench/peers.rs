@@ -53,6 +53,10 @@ pub fn can(bound: Bound) -> bool {
     !matches!(bound, Bound::Lossless | Bound::PointwiseRelative(_))
 }
 
+pub fn is_mean(bound: Bound) -> bool {
+    matches!(bound, Bound::Nrmse(_) | Bound::Psnr(_))
+}
+
 /// A peer whose plugin works here.
 pub struct Present {
     pub peer: &'static Peer,
@@ -142,13 +146,8 @@ impl Contest<'_> {
     }
 
     fn attempt(&self, Present { peer, loading }: &Present, bound: Bound) -> Result<Measured> {
-        let range = self.field.range();
-        let passed = match bound {
-            Bound::Relative(fraction) => self.within(peer, fraction * range, RUNS)?,
-            Bound::Nrmse(fraction) => self.within_mean(peer, fraction * range)?,
-            Bound::Psnr(decibel) => self.within_mean(peer, 10f64.powf(-decibel / 20.0) * range)?,
-            bound => self.within(peer, bound.value(), RUNS)?,
-        };
+        let error = self.field.resolve(bound);
+        let passed = if is_mean(bound) { self.within_mean(peer, error) } else { self.within(peer, error, RUNS) }?;
         let [write, read] = less(less(passed.seconds, self.plain), *loading).map(|seconds| Some(seconds).filter(|s| *s >= SHORTEST));
         let compared = self.field.compare(&passed.values, bound);
         Ok(Measured { stored: passed.stored, compared, write, read, networks: vec![] })

@@ -101,8 +101,10 @@ pub fn print(rows: &[Row], notes: &[String]) {
     }
     println!("\n{}\n", text::table(header, 3, cells));
     for row in rows {
-        if let Some(failure) = &row.failure {
-            println!("{} at {}: {failure}", row.method, row.bound);
+        match (&row.failure, row.error_over_bound) {
+            (Some(failure), _) => println!("{} at {}: {failure}", row.method, row.bound),
+            (None, Some(used)) if used > 1.0 => println!("{} at {} breaks the bound: error/bound {used:.6}", row.method, row.bound),
+            _ => {}
         }
     }
     let threads = Share::take().threads();
