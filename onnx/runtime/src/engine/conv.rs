@@ -56,17 +56,22 @@ impl Prepared {
         let ([padded_h, padded_w], [out_h, out_w]) = (padded([h, w]), windows([h, w]));
         let (in_pitch, out_pitch) = (pitch(c), pitch(self.conv.out_channels));
         let row_pitch = padded_w * in_pitch;
-        let mut framed = Vec::new();
+        let span = kernel[1] * in_pitch;
+        let slack = self.packed.slack(span);
+        let framed_len = elements(&[padded_h, row_pitch])? + slack;
+        let mut framed = Vec::with_capacity(framed_len);
         for image in 0..n {
             let bytes = &input.data[image * h * w * in_pitch..][..h * w * in_pitch];
-            let bytes = if [top, left, bottom, right] == [0; 4] {
+            let bytes = if [top, left, bottom, right] == [0; 4] && slack == 0 {
                 bytes
             } else {
                 framed.clear();
-                framed.resize(elements(&[padded_h, row_pitch])?, zero);
-                for (y, line) in bytes.chunks_exact(w * in_pitch).enumerate() {
-                    framed[(y + top) * row_pitch + left * in_pitch..][..line.len()].copy_from_slice(line);
+                framed.resize(top * row_pitch + left * in_pitch, zero);
+                for line in bytes.chunks_exact(w * in_pitch) {
+                    framed.extend_from_slice(line);
+                    framed.resize(framed.len() + (left + right) * in_pitch, zero);
                 }
+                framed.resize(framed_len, zero);
                 &framed
             };
             let lines = output.data.chunks_exact_mut(out_w * out_pitch).skip(image * out_h).take(out_h);
@@ -75,7 +80,7 @@ impl Prepared {
                     input: &bytes[y * stride[0] * row_pitch..],
                     row_pitch,
                     step: stride[1] * in_pitch,
-                    span: kernel[1] * in_pitch,
+                    span,
                     rows: kernel[0],
                     width: out_w,
                 };

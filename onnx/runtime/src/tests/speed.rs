@@ -31,8 +31,8 @@ fn figures() {
     };
     for path in Path::available() {
         let engine = Engine::new(profile::check(&file, &kinds).unwrap(), path);
-        let input = input.clone();
-        report(format!("{path:?}"), Box::new(move || drop(engine.run(&input).unwrap())));
+        let pixels = random_codes(1, &[1, 64, 64, 128]);
+        report(format!("{path:?}"), Box::new(move || drop(engine.run_pixels(&pixels).unwrap())));
     }
     if let Some(runtime) = runtime() {
         let mut session = onnxruntime::session(runtime, Provider::Cpu, &file).unwrap();

@@ -3,6 +3,8 @@
 //! Every path computes the same integers. A sum never exceeds 2^24, and a product of a code and a weight, or the sum of
 //! two, fits an i16 (2 * 255 * 64 = 32640), so no path saturates or wraps and their order of summation is free.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -23,6 +25,9 @@ pub enum Path {
     AvxVnni,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// AMX for rows that fill a tile, AVX-512 VNNI for others.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 impl Path {
@@ -87,6 +92,8 @@ pub struct Packed {
     path: Path,
     /// Blocks of [`LANES`] output channels.
     blocks: usize,
+    /// Bytes of one row of a window; with AMX in whole chunks, whose rest has weights of zero.
+    span: usize,
     /// Bytes of a window.
     taps: usize,
     /// Block, group of four taps, channel, tap: for the dot-product instructions.
@@ -100,12 +107,18 @@ impl Packed {
     /// `pitch`: bytes of a pixel of the input, the channels and their padding.
     pub fn new(conv: &Conv, pitch: usize, path: Path) -> Self {
         let [rows, columns] = conv.kernel;
-        let taps = rows * columns * pitch;
+        let span = match path {
+            #[cfg(target_arch = "x86_64")]
+            Path::Amx => (columns * pitch).next_multiple_of(amx::CHUNK),
+            _ => columns * pitch,
+        };
+        let taps = rows * span;
         let blocks = conv.out_channels.div_ceil(LANES);
         let sizes = if path == Path::Portable { [blocks * taps * LANES, 0] } else { [0, blocks * taps * LANES] };
         let mut packed = Packed {
             path,
             blocks,
+            span,
             taps,
             #[cfg(target_arch = "x86_64")]
             quads: vec![0; sizes[1]],
@@ -115,7 +128,7 @@ impl Packed {
             let (block, lane) = (o / LANES, o % LANES);
             for (i, plane) in of_channel.chunks_exact(rows * columns).enumerate() {
                 for (k, &weight) in plane.iter().enumerate() {
-                    let tap = k * pitch + i;
+                    let tap = k / columns * span + k % columns * pitch + i;
                     match path {
                         Path::Portable => packed.words[(block * taps + tap) * LANES + lane] = i16::from(weight),
                         #[cfg(target_arch = "x86_64")]
@@ -127,12 +140,17 @@ impl Packed {
         packed
     }
 
+    /// Bytes beyond the padded image that a path may read, and ignores.
+    pub fn slack(&self, span: usize) -> usize {
+        self.span - span
+    }
+
     /// Computes a row into `output`, whose pixels are `pitch` lanes apart.
     ///
     /// # Panics
     /// When a window lies outside the input or the output is too short: a fault of the caller, never of a model.
     pub fn row<F: Finish>(&self, row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
-        assert!(row.fits() && row.rows * row.span == self.taps, "windows inside the padded image");
+        assert!(row.fits() && row.rows * self.span == self.taps && row.span <= self.span, "windows inside the padded image");
         assert!(output.len() >= row.width * pitch && pitch <= self.blocks * LANES, "pixels inside the output row");
         match self.path {
             Path::Portable => portable::row(self, row, finish, output, pitch),

@@ -2,13 +2,17 @@
 //!
 //! * AVX2: `maddubs` adds two products in an i16, exact because weights have 7 bits.
 //! * AVX-VNNI, AVX-512 VNNI: `dpbusd` adds four products in an i32.
+//! * AMX ([`amx`]), where rows are long enough for it: the same to tiles.
 
-use super::{Finish, LANES, Loop, Packed, Path, Row, store};
+use super::{Finish, LANES, Loop, Packed, Path, Row, amx, store};
 use std::arch::x86_64::*;
 
 pub fn available() -> Vec<Path> {
     let mut paths = Vec::new();
     if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
+        if amx::available() {
+            paths.push(Path::Amx);
+        }
         paths.push(Path::Avx512Vnni);
     }
     if is_x86_feature_detected!("avx2") {
@@ -32,7 +36,7 @@ pub fn vectorised<L: Loop>(path: Path, l: L) -> L::Output {
     // SAFETY: `available` found the instructions of the path on this processor.
     unsafe {
         match path {
-            Path::Avx512Vnni => avx512(l),
+            Path::Amx | Path::Avx512Vnni => avx512(l),
             _ => avx2(l),
         }
     }
@@ -45,7 +49,8 @@ pub fn row<F: Finish>(packed: &Packed, row: &Row, finish: &F, output: &mut [F::L
     // processor.
     unsafe {
         match packed.path {
-            Path::Avx512Vnni => job.avx512_vnni(output),
+            Path::Amx if amx::suits(packed, row) => amx::row(packed, row, finish, output, pitch),
+            Path::Amx | Path::Avx512Vnni => job.avx512_vnni(output),
             Path::AvxVnni => job.avx_vnni(output),
             Path::Avx2 => job.avx2(output),
             Path::Portable => unreachable!("the portable path has its own packing"),
@@ -115,6 +120,8 @@ macro_rules! path {
                     // SAFETY: at most one past the end of the last block.
                     weights = unsafe { weights.add(4 * LANES) };
                 }
+                // SAFETY: to the next row's, at most one past the end.
+                weights = unsafe { weights.add((self.packed.span - self.row.span) * LANES) };
             }
             let mut plain = [[[0; LANES]; BLOCKS]; PIXELS];
             for p in 0..PIXELS {

@@ -1,0 +1,162 @@
+//! The kernel in AMX instructions: tiles of 16 pixels × 64 codes times tiles of 64 codes × 16 channels.
+//!
+//! Windows are walked in chunks of 64 bytes, so the codes of 16 neighbouring pixels are a tile as they lie in the image.
+
+use super::{Finish, LANES, Packed, Row, store};
+use std::arch::asm;
+use std::sync::OnceLock;
+
+/// Bytes of a row of a tile.
+pub const CHUNK: usize = 64;
+/// Pixels of a tile.
+const PIXELS: usize = 16;
+
+/// Whether the processor has the instructions and the system lets this process use their registers.
+pub fn available() -> bool {
+    static AVAILABLE: OnceLock<bool> = OnceLock::new();
+    *AVAILABLE.get_or_init(|| has_instructions() && permitted())
+}
+
+fn has_instructions() -> bool {
+    let (tile, int8) = (1 << 24, 1 << 25);
+    let features = std::arch::x86_64::__cpuid_count(7, 0).edx;
+    features & tile != 0 && features & int8 != 0
+}
+
+/// Linux saves the registers only for processes that ask.
+#[cfg(target_os = "linux")]
+fn permitted() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const TILE_DATA: libc::c_long = 18;
+    // SAFETY: the call takes two numbers and touches no memory of this process.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn permitted() -> bool {
+    false
+}
+
+/// Whether tiles suit a row: enough pixels, and what a last chunk reads beyond a window lies inside the input.
+pub fn suits(packed: &Packed, row: &Row) -> bool {
+    row.width >= PIXELS && (row.width - 1) * row.step + (row.rows - 1) * row.row_pitch + packed.span <= row.input.len()
+}
+
+/// All eight registers: 16 rows of 64 bytes.
+#[repr(C, align(64))]
+struct Config {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+static CONFIG: Config = Config {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
+    bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+/// Sums of up to four tiles of pixels and one block of channels.
+type Sums = [[[i32; LANES]; PIXELS]; 4];
+
+/// The caller has checked that the row [`suits`] and that every pixel lies inside the output.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub fn row<F: Finish>(packed: &Packed, row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
+    let chunks: Vec<usize> =
+        (0..row.rows).flat_map(|r| (0..packed.span).step_by(CHUNK).map(move |k| r * row.row_pitch + k)).collect();
+    let mut sums: Sums = [[[0; LANES]; PIXELS]; 4];
+    for (block, weights) in packed.quads.chunks_exact(packed.taps * LANES).enumerate() {
+        let mut x = 0;
+        while x < row.width {
+            let tiles = (row.width - x).div_ceil(PIXELS).min(row.width / PIXELS).min(4);
+            // The last pixels begin earlier rather than end beyond the row.
+            let start = x.min(row.width - tiles * PIXELS);
+            let input = &row.input[start * row.step..];
+            let job = Job { input: input.as_ptr(), step: row.step, chunks: &chunks, weights: weights.as_ptr() };
+            // SAFETY: the pixels from `start` on belong to the row, whose windows with their last chunks lie in the input; `weights` are
+            // 1024 bytes for each chunk.
+            unsafe {
+                match tiles {
+                    1 => job.one(&mut sums),
+                    2 => job.two(&mut sums),
+                    3 => job.three(&mut sums),
+                    _ => job.four(&mut sums),
+                }
+            }
+            let pixels = output[start * pitch..].chunks_exact_mut(pitch);
+            for (pixel, sums) in pixels.zip(sums[..tiles].as_flattened()) {
+                store(&finish.lanes(sums, block), pixel, block);
+            }
+            x = start + tiles * PIXELS;
+        }
+    }
+}
+
+struct Job<'a> {
+    /// The first pixel's window.
+    input: *const u8,
+    /// Bytes from a pixel to the next.
+    step: usize,
+    /// Where in a window its chunks begin.
+    chunks: &'a [usize],
+    weights: *const i8,
+}
+
+/// A function that computes some tiles of pixels: the registers of each tile's sums and codes.
+macro_rules! tiles {
+    ($name:ident: $($sums:literal $codes:literal),*) => {
+        /// # Safety
+        /// The processor has AMX, and the system lets this process use it. The chunks of 16 windows for each tile, `step` apart, can
+        /// be read, and 1024 bytes of weights for each chunk.
+        unsafe fn $name(&self, sums: &mut Sums) {
+            let chunks = self.chunks.as_ptr_range();
+            // SAFETY: `sums` holds four tiles, the rest is the caller's. The registers are free again at the end.
+            unsafe {
+                asm!(
+                    "ldtilecfg [{at}]",
+                    "2:",
+                    "mov {at}, [{chunk}]",
+                    "add {at}, {input}",
+                    "tileloadd tmm7, [{weights} + {line}]",
+                    $(
+                        concat!("tileloadd tmm", $codes, ", [{at} + {step}]"),
+                        concat!("tdpbusd tmm", $sums, ", tmm", $codes, ", tmm7"),
+                        "add {at}, {next}",
+                    )*
+                    "add {weights}, 1024",
+                    "add {chunk}, 8",
+                    "cmp {chunk}, {end}",
+                    "jne 2b",
+                    $(
+                        concat!("tilestored [{sums} + {line}], tmm", $sums),
+                        "add {sums}, 1024",
+                    )*
+                    "tilerelease",
+                    at = inout(reg) &CONFIG => _,
+                    chunk = inout(reg) chunks.start => _,
+                    end = in(reg) chunks.end,
+                    input = in(reg) self.input,
+                    step = in(reg) self.step,
+                    next = in(reg) PIXELS * self.step,
+                    weights = inout(reg) self.weights => _,
+                    line = in(reg) CHUNK,
+                    sums = inout(reg) sums => _,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                )
+            }
+        }
+    };
+}
+
+impl Job<'_> {
+    tiles!(one: 0 4);
+    tiles!(two: 0 4, 1 5);
+    tiles!(three: 0 4, 1 5, 2 6);
+    tiles!(four: 0 4, 1 5, 2 6, 3 4);
+}
