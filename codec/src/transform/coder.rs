@@ -18,8 +18,8 @@ const OWN: usize = 48;
 const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
 /// Expected scales are u8, eight to an octave; four of them share a context.
 const SCALES: usize = 64;
-/// Reaches: 0, 1, 2, 4, … 8192 coefficients.
-const REACHES: usize = 15;
+/// Reaches: 0, 1, 2, 4, … 32768 coefficients.
+const REACHES: usize = 17;
 
 /// Reach of a block: the smallest r such that all coefficients from `2^(r-1)` on are zero (0: all are).
 fn reach(block: &[i32]) -> usize {

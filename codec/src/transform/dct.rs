@@ -15,45 +15,45 @@ const SHIFT: u32 = 18;
 /// Inverse transforms read coefficients, and give points, in units of a step / 2^this.
 pub const FRACTION_BITS: u32 = 6;
 
-/// Largest magnitude of inputs, in bits: the axes of the largest block, 8 × 32 × 32, multiply it by 91 at most.
-pub const MAX_INPUT_BITS: u32 = 24;
+/// Largest magnitude of inputs, in bits: the axes of the largest block, 32 × 32 × 32, multiply it by 182 at most.
+pub const MAX_INPUT_BITS: u32 = 23;
 
-/// √(2/n) · cos(jπ/64) in 1/2^18, for j = 0..=32 and n = 8, 16, 32.
-const COSINES: [[i32; 33]; 3] = [
-    [
-        131072, 130914, 130441, 129653, 128553, 127144, 125428, 123410, 121095, 118488, 115595, 112424, 108982, 105278, 101320,
-        97118, 92682, 88023, 83151, 78079, 72820, 67384, 61787, 56041, 50159, 44157, 38048, 31848, 25571, 19232, 12847, 6431,
-        0,
-    ],
-    [
-        92682, 92570, 92236, 91679, 90901, 89904, 88691, 87264, 85627, 83783, 81738, 79496, 77062, 74443, 71644, 68673, 65536,
-        62241, 58797, 55211, 51491, 47648, 43690, 39627, 35468, 31224, 26904, 22520, 18081, 13599, 9084, 4548, 0,
-    ],
-    [
-        65536, 65457, 65220, 64827, 64277, 63572, 62714, 61705, 60547, 59244, 57798, 56212, 54491, 52639, 50660, 48559, 46341,
-        44011, 41576, 39040, 36410, 33692, 30893, 28020, 25080, 22078, 19024, 15924, 12785, 9616, 6424, 3216, 0,
-    ],
+/// √(2/n) · cos(jπ/2n) in 1/2^18, for j = 0..=n.
+const OF_2: [i32; 3] = [262144, 185364, 0];
+const OF_3: [i32; 4] = [214040, 185364, 107020, 0];
+const OF_8: [i32; 9] = [131072, 128553, 121095, 108982, 92682, 72820, 50159, 25571, 0];
+const OF_16: [i32; 17] = [
+    92682, 92236, 90901, 88691, 85627, 81738, 77062, 71644, 65536, 58797, 51491, 43690, 35468, 26904, 18081, 9084, 0,
+];
+const OF_24: [i32; 25] = [
+    75674, 75512, 75027, 74220, 73096, 71658, 69914, 67870, 65536, 62921, 60037, 56895, 53510, 49896, 46068, 42042, 37837, 33470,
+    28959, 24325, 19586, 14763, 9877, 4949, 0,
+];
+const OF_32: [i32; 33] = [
+    65536, 65457, 65220, 64827, 64277, 63572, 62714, 61705, 60547, 59244, 57798, 56212, 54491, 52639, 50660, 48559, 46341, 44011,
+    41576, 39040, 36410, 33692, 30893, 28020, 25080, 22078, 19024, 15924, 12785, 9616, 6424, 3216, 0,
 ];
 
-/// The orthonormal matrices of short axes.
-const OF_TWO: [i32; 4] = [185364, 185364, 185364, -185364];
-const OF_THREE: [i32; 9] = [151349, 151349, 151349, 185364, 0, -185364, 107020, -214040, 107020];
-
-/// The orthonormal matrix `[frequency][point]` for an axis of `n` points: 1, 2, 3, 8, 16 or 32.
+/// The orthonormal matrix `[frequency][point]` for an axis of `n` points: 1, 2, 3, 8, 16, 24 or 32.
 fn matrix(n: usize) -> Vec<i32> {
-    let cosines = match n {
+    // The lowest frequency has √(1/n).
+    let (flat, cosines) = match n {
         1 => return vec![1 << SHIFT],
-        2 => return OF_TWO.to_vec(),
-        3 => return OF_THREE.to_vec(),
-        _ => &COSINES[n.ilog2() as usize - 3],
+        2 => (185364, &OF_2[..]),
+        3 => (151349, &OF_3[..]),
+        8 => (92682, &OF_8[..]),
+        16 => (65536, &OF_16[..]),
+        24 => (53510, &OF_24[..]),
+        _ => (46341, &OF_32[..]),
     };
     let entry = |k: usize, i: usize| {
-        if k == 0 {
-            return cosines[16]; // √(1/n) = √(2/n) · cos(π/4)
+        let angle = (2 * i + 1) * k % (4 * n);
+        let half = if angle > 2 * n { 4 * n - angle } else { angle };
+        match half {
+            _ if k == 0 => flat,
+            half if half > n => -cosines[2 * n - half],
+            half => cosines[half],
         }
-        let angle = (2 * i + 1) * k * (32 / n) % 128;
-        let half = if angle > 64 { 128 - angle } else { angle };
-        if half > 32 { -cosines[64 - half] } else { cosines[half] }
     };
     (0..n * n).map(|at| entry(at / n, at % n)).collect()
 }
@@ -131,7 +131,7 @@ impl<const N: usize, const H: usize> Loops for Inverse<'_, N, H> {
         for (index, scanned) in coefficients.chunks_exact(layout.block_len()).enumerate() {
             let Some(last) = scanned.iter().rposition(|&c| c != 0) else { continue };
             block.fill(0);
-            // All bits of the places that are not zero: extents are powers of two but for a few frames.
+            // All bits of the places that are not zero: extents are powers of two but for some in time.
             let mut places = 0;
             for (&place, &c) in scan.iter().zip(&scanned[..=last]) {
                 block[usize::from(place)] = c;
@@ -159,6 +159,9 @@ enum Time {
     Two(Axis<2, 1>),
     Three(Axis<3, 2>),
     Eight(Axis<8, 4>),
+    Sixteen(Axis<16, 8>),
+    TwentyFour(Axis<24, 12>),
+    ThirtyTwo(Axis<32, 16>),
 }
 
 impl Time {
@@ -167,7 +170,10 @@ impl Time {
             1 => Time::One,
             2 => Time::Two(Axis::new(direction)),
             3 => Time::Three(Axis::new(direction)),
-            _ => Time::Eight(Axis::new(direction)),
+            8 => Time::Eight(Axis::new(direction)),
+            16 => Time::Sixteen(Axis::new(direction)),
+            24 => Time::TwentyFour(Axis::new(direction)),
+            _ => Time::ThirtyTwo(Axis::new(direction)),
         }
     }
 
@@ -180,6 +186,9 @@ impl Time {
                 Time::Two(axis) => axis.forward(&mut block[x..], pitch),
                 Time::Three(axis) => axis.forward(&mut block[x..], pitch),
                 Time::Eight(axis) => axis.forward(&mut block[x..], pitch),
+                Time::Sixteen(axis) => axis.forward(&mut block[x..], pitch),
+                Time::TwentyFour(axis) => axis.forward(&mut block[x..], pitch),
+                Time::ThirtyTwo(axis) => axis.forward(&mut block[x..], pitch),
             }
         }
     }
@@ -195,6 +204,9 @@ impl Time {
                     Time::Two(axis) => axis.inverse(block, N * N, used),
                     Time::Three(axis) => axis.inverse(block, N * N, used.min(3)),
                     Time::Eight(axis) => axis.inverse(block, N * N, used),
+                    Time::Sixteen(axis) => axis.inverse(block, N * N, used),
+                    Time::TwentyFour(axis) => axis.inverse(block, N * N, used.min(24)),
+                    Time::ThirtyTwo(axis) => axis.inverse(block, N * N, used),
                 }
             }
         }
@@ -216,7 +228,7 @@ mod tests {
 
     #[test]
     fn matrices_are_orthonormal() {
-        for n in [1, 2, 3, 8, 16, 32] {
+        for n in [1, 2, 3, 8, 16, 24, 32] {
             let m = matrix(n);
             for a in 0..n {
                 for b in 0..n {
@@ -230,7 +242,7 @@ mod tests {
 
     #[test]
     fn inverse_undoes_forward_up_to_rounding() {
-        for (frames, side) in [(8, 8), (8, 16), (8, 32), (1, 8), (1, 16), (2, 32), (3, 16)] {
+        for (frames, side) in [(8, 8), (8, 16), (8, 32), (1, 8), (1, 16), (2, 32), (3, 16), (16, 8), (24, 16), (32, 32)] {
             let layout = Layout::new([2 * frames, 3 * side, side], frames, side);
             let image = noise(layout.image().iter().product());
             let again = inverse(&forward(&image, &layout), &layout);
@@ -256,7 +268,7 @@ mod tests {
 
     #[test]
     fn both_directions_are_the_product_with_the_matrix() {
-        for frames in [1, 2, 3, 8] {
+        for frames in [1, 2, 3, 8, 16, 24, 32] {
             for side in [8, 16, 32] {
                 let layout = Layout::new([frames, side, side], frames, side);
                 let image = noise(layout.block_len());
@@ -285,9 +297,9 @@ mod tests {
 
     #[test]
     fn the_largest_input_does_not_overflow() {
-        let layout = Layout::new([8, 32, 32], 8, 32);
+        let layout = Layout::new([32, 32, 32], 32, 32);
         let extreme: Vec<i32> =
-            (0..8192).map(|i| if i % 3 == 0 { 1 << MAX_INPUT_BITS } else { -(1 << MAX_INPUT_BITS) }).collect();
+            (0..32768).map(|i| if i % 3 == 0 { 1 << MAX_INPUT_BITS } else { -(1 << MAX_INPUT_BITS) }).collect();
         forward(&extreme, &layout);
         inverse(&extreme, &layout);
     }

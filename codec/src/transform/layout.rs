@@ -3,8 +3,8 @@
 /// Extents of blocks in the plane.
 pub const SIDES: [usize; 3] = [8, 16, 32];
 
-/// Octaves of frequency: in time (8 frames), in the plane (32 points).
-pub const TIME_OCTAVES: usize = 4;
+/// Octaves of frequency: in time (32 frames), in the plane (32 points).
+pub const TIME_OCTAVES: usize = 6;
 pub const PLANE_OCTAVES: usize = 6;
 
 /// An image of `count · [frames, side, side]` points in blocks of `frames × side × side`.
@@ -12,7 +12,7 @@ pub const PLANE_OCTAVES: usize = 6;
 /// Coefficients lie block after block (row-major), within a block by rising frequency ([`Layout::scan`]).
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// Extent of a block in time: 8, or 1 to 3 for short stacks.
+    /// Extent of a block in time: 1, 2, 3, 8, 16, 24 or 32.
     pub frames: usize,
     /// Extent of a block in both directions of the plane: one of [`SIDES`].
     pub side: usize,
@@ -35,7 +35,7 @@ impl Layout {
         // Frequencies in cycles, so that blocks of every size rank alike; time counts a little more.
         scan.sort_by_key(|&place| {
             let [t, y, x] = frequency(place);
-            ((t * 6 * side / 8 + (y + x) * 5) * 4 + y.abs_diff(x), place)
+            ((t * 6 * side / frames.max(8) + (y + x) * 5) * 4 + y.abs_diff(x), place)
         });
         let mut position = vec![0; scan.len()];
         for (s, &place) in scan.iter().enumerate() {

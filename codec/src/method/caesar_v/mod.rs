@@ -20,7 +20,7 @@ use crate::lattice::{Coded, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, Layout, SIDES, TIME_OCTAVES};
+use crate::transform::{self, Layout, SIDES};
 use padding::Padding;
 
 /// The role of the models that suit a tile and an effort: stacks need enough frames to fill half a block.
@@ -67,7 +67,7 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
 struct Settings {
     /// Which of [`SIDES`] blocks have in the plane.
     size: u8,
-    /// Blocks are as long as a stack too short for the model's frames, not single planes.
+    /// Blocks are as long as the whole stack, not as the model's frames.
     joint: bool,
     /// Scales of a hyperprior are part of the stream.
     hyper: bool,
@@ -118,7 +118,7 @@ impl<'a> Networks<'a> {
 
     /// Octaves in time that the model distinguishes.
     fn time_octaves(&self) -> usize {
-        if self.frames == 1 { 1 } else { TIME_OCTAVES }
+        if self.frames == 1 { 1 } else { 4 }
     }
 }
 

@@ -42,9 +42,9 @@ impl Padding {
         }
     }
 
-    /// Frames of a short stack, which one block may span.
+    /// Frames of a stack that one block may span, though they are not the model's.
     pub fn joint(&self) -> Option<usize> {
-        (2..=3).contains(&self.padded[0]).then_some(self.padded[0])
+        Some(self.padded[0]).filter(|frames| [2, 3, 16, 24, 32].contains(frames))
     }
 
     /// Points of the padded image.
