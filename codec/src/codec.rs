@@ -68,6 +68,11 @@ impl Codec {
         results.into_iter().map(|result| result.expect("every piece of work is done")).collect()
     }
 
+    /// How many threads each of `count` pieces of work may use that are done side by side.
+    pub(crate) fn threads_each(&self, count: usize) -> usize {
+        (self.threads / count.max(1)).max(1)
+    }
+
     /// Does `work` for 0..count, tiles side by side, and hands each result to `sink` on the calling thread.
     ///
     /// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.

@@ -25,10 +25,10 @@ impl Codec {
         let header = &stream.header;
         let Layout { element, .. } = header.layout;
         let mut bytes = zeroed(header.layout.byte_len()?, self.limits)?;
-        let mut failure = None;
+        let (mut failure, threads) = (None, self.threads_each(stream.tiles.len()));
         self.side_by_side(
             stream.tiles.len(),
-            |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i)),
+            |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads),
             |i, tile| match tile {
                 Ok(tile) => scatter(&tile, &mut bytes, header.plan.array, header.plan.region(i), element.size),
                 Err(e) => failure = Some(e),
@@ -80,10 +80,10 @@ impl Codec {
                 touched.push((i, region, of_tile, [y0, y1], [x0, x1]));
             }
         }
-        let mut failure = None;
+        let (mut failure, threads) = (None, self.threads_each(touched.len()));
         self.side_by_side(
             touched.len(),
-            |t| self.decode_tile(header, stream.tiles[touched[t].0], touched[t].1),
+            |t| self.decode_tile(header, stream.tiles[touched[t].0], touched[t].1, threads),
             |t, tile| match tile {
                 Ok(tile) => {
                     let (_, region, of_tile, [y0, y1], [x0, x1]) = touched[t].clone();
@@ -110,13 +110,13 @@ impl Codec {
     }
 
     /// A tile's little-endian bytes, checked against their checksum.
-    fn decode_tile(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region) -> Result<Vec<u8>> {
+    fn decode_tile(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region, threads: usize) -> Result<Vec<u8>> {
         let element = header.layout.element;
         let tile = match (entry.method, header.lattice) {
             (MethodChoice::Lossless, _) => lossless::decode(bytes, element, region.len() * element.size)?,
             (_, None) => return corrupt("a tile under a bound in a lossless stream"),
-            (_, Some(lattice)) if element.size == 4 => self.bounded::<f32>(header, lattice, entry, bytes, region)?,
-            (_, Some(lattice)) => self.bounded::<f64>(header, lattice, entry, bytes, region)?,
+            (_, Some(lattice)) if element.size == 4 => self.bounded::<f32>(header, lattice, entry, bytes, region, threads)?,
+            (_, Some(lattice)) => self.bounded::<f64>(header, lattice, entry, bytes, region, threads)?,
         };
         if crc32c::crc32c(&tile) == entry.decoded_crc {
             Ok(tile)
@@ -125,7 +125,7 @@ impl Codec {
         }
     }
 
-    fn bounded<V: Value>(&self, header: &Header, lattice: Lattice, entry: Entry, bytes: &[u8], region: Region) -> Result<Vec<u8>> {
+    fn bounded<V: Value>(&self, header: &Header, lattice: Lattice, entry: Entry, bytes: &[u8], region: Region, threads: usize) -> Result<Vec<u8>> {
         let parts = Parts::read(bytes)?;
         let classes = decode_classes(parts.mask, region.shape)?;
         let signs = decode_classes(parts.signs, region.shape)?;
@@ -137,7 +137,7 @@ impl Codec {
         let integers = match entry.method {
             MethodChoice::Interpolation => interpolation::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits)?,
             MethodChoice::CaesarV => caesar_v::decode(parts.method, region.shape, mask.as_deref(), &*model()?)?,
-            MethodChoice::SrnSz => srn_sz::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits, &*model()?)?,
+            MethodChoice::SrnSz => srn_sz::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits, &*model()?, threads)?,
             other => return Err(Error::Compatibility(format!("this version has no method {}", other.name()))),
         };
         let mut values = lattice.values::<V>(&integers, signs.as_deref());

@@ -161,7 +161,7 @@ impl Codec {
         let tile = prepared.tile(lattice);
         let by = |method: MethodChoice, tile: &Tile| match method {
             MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, effort),
-            MethodChoice::SrnSz => self.srn_sz(tile, effort),
+            MethodChoice::SrnSz => self.srn_sz(tile, effort, self.threads_each(header.plan.count())),
             _ => Some(Candidate { coded: interpolation::encode(tile, effort), method: MethodChoice::Interpolation, model: None }),
         };
         let smallest = |methods: &[MethodChoice], tile: &Tile| {
@@ -199,10 +199,10 @@ impl Codec {
     }
 
     /// A tile by SRN-SZ, and its model; `None` without a model that works, or where networks do not help.
-    fn srn_sz(&self, tile: &Tile, effort: Effort) -> Option<Candidate> {
+    fn srn_sz(&self, tile: &Tile, effort: Effort, threads: usize) -> Option<Candidate> {
         let roles = [effort, Effort::Balanced].map(srn_sz::role);
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
-        let coded = srn_sz::encode(tile, effort, &*model).ok()??;
+        let coded = srn_sz::encode(tile, effort, &*model, threads).ok()??;
         Some(Candidate { coded, method: MethodChoice::SrnSz, model: Some(model.hash()) })
     }
 }

@@ -21,6 +21,7 @@ pub mod network;
 mod options;
 pub mod residual;
 mod stream;
+mod team;
 pub mod threads;
 mod tiles;
 mod transform;

@@ -1,7 +1,7 @@
 //! Interleaved range asymmetric numeral systems (rANS): symbols under tables that do not change meanwhile.
 //!
-//! Where the range coder adapts with every decision, here whole symbols are looked up, and several states take turns, so
-//! that a processor works at them side by side. As with [`super::BitCoder`] one function serves both directions: the
+//! Where the range coder adapts with every decision, here whole symbols are looked up, and there are several states, so that a
+//! processor works at them side by side: whoever codes says which one a symbol belongs to. As with [`super::BitCoder`] one function serves both directions: the
 //! [`Recorder`] notes the interval of each symbol and writes them all, last first, when it is finished; the [`Reader`]
 //! reads them in order.
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 const BITS: u32 = 16;
 /// States are at least this between two symbols; they are refilled by 32 bits.
 const LEAST: u64 = 1 << 32;
-/// States that take turns; one where there is little to code.
+/// Most states of a stream.
 const LANES: usize = 4;
 /// The search for a position's symbol starts from its highest bits, all but so many.
 const GUESS_SHIFT: u32 = BITS - 8;
@@ -88,62 +88,96 @@ impl Table {
     }
 }
 
-/// One direction of a coder of symbols.
+/// One direction of a coder of symbols. Whoever codes many takes its states along and hands them back: only so do they stay
+/// in registers.
 pub trait SymbolCoder {
-    /// Codes a symbol of `table`: the recorder notes it and returns it, the reader returns the one it reads.
-    fn symbol(&mut self, table: &Table, symbol: u8) -> u8;
+    type State: Copy;
 
-    /// Codes the low `count` (≤ 32) bits of `value`, all equally likely.
-    fn raw(&mut self, value: u32, count: u32) -> u32;
+    /// How many states there are: 1, 2 or 4.
+    fn lanes(&self) -> usize;
+
+    /// The first `L` states.
+    fn states<const L: usize>(&self) -> [Self::State; L];
+
+    fn keep<const L: usize>(&mut self, states: [Self::State; L]);
+
+    /// Codes a symbol of `table`, then the lowest `count` (≤ 15) bits of `low`, all equally likely: the recorder notes them and returns
+    /// them, the reader returns those it reads.
+    fn symbol(&mut self, state: &mut Self::State, table: &Table, symbol: u8, low: u32, count: u32) -> (u8, u32);
+
+    /// Codes the lowest `count` (≤ 32) bits of `value`, all equally likely.
+    fn raw(&mut self, state: &mut Self::State, value: u32, count: u32) -> u32;
 }
 
 /// Notes symbols.
-#[derive(Default)]
 pub struct Recorder {
-    /// Start and length of each symbol's interval, 16 bits each.
-    intervals: Vec<u32>,
+    intervals: Vec<Interval>,
+    lanes: usize,
 }
 
-/// One state as long as a stream is short: four would cost more than they speed up.
-fn lanes(symbols: usize) -> usize {
-    if symbols < 1 << 15 { 1 } else { LANES }
+/// An interval of `[0, 65536)`, and bits after it.
+struct Interval {
+    start: u16,
+    length: u16,
+    low: u16,
+    count: u8,
+    lane: u8,
 }
 
 impl Recorder {
-    /// The bytes: the states, then the words that refill them; none where there were no symbols. `about` is what the reader is told as well, the number of
-    /// symbols or near it.
-    pub fn finish(self, about: usize) -> Vec<u8> {
+    /// `lanes`: 1, 2 or 4.
+    pub fn new(lanes: usize) -> Self {
+        Recorder { intervals: Vec::new(), lanes }
+    }
+
+    /// The bytes: the states, then the words that refill them; none where there were no symbols.
+    pub fn finish(&self) -> Vec<u8> {
         if self.intervals.is_empty() {
             return Vec::new();
         }
-        let lanes = lanes(about);
         let mut states = [LEAST; LANES];
         let mut words = Vec::with_capacity(self.intervals.len() / 8);
-        for (i, &interval) in self.intervals.iter().enumerate().rev() {
-            let state = &mut states[i % lanes];
-            let (start, length) = (u64::from(interval >> 16), u64::from(interval & 0xffff));
-            if *state >= length << (64 - BITS) {
+        for interval in self.intervals.iter().rev() {
+            let state = &mut states[usize::from(interval.lane) % LANES];
+            let (start, length) = (u64::from(interval.start), u64::from(interval.length));
+            if *state >= length << (64 - BITS - u32::from(interval.count)) {
                 words.push(*state as u32);
                 *state >>= 32;
             }
+            *state = *state << interval.count | u64::from(interval.low);
             *state = (*state / length << BITS) + *state % length + start;
         }
-        let states = states[..lanes].iter().flat_map(|state| state.to_le_bytes());
+        let states = states[..self.lanes].iter().flat_map(|state| state.to_le_bytes());
         states.chain(words.iter().rev().flat_map(|word| word.to_le_bytes())).collect()
     }
 }
 
 impl SymbolCoder for Recorder {
-    #[inline(always)]
-    fn symbol(&mut self, table: &Table, symbol: u8) -> u8 {
-        let start = table.starts[usize::from(symbol)];
-        self.intervals.push(start << 16 | table.starts[usize::from(symbol) + 1] - start);
-        symbol
+    /// Its number.
+    type State = u8;
+
+    fn lanes(&self) -> usize {
+        self.lanes
     }
 
-    fn raw(&mut self, value: u32, count: u32) -> u32 {
+    fn states<const L: usize>(&self) -> [u8; L] {
+        std::array::from_fn(|lane| lane as u8)
+    }
+
+    fn keep<const L: usize>(&mut self, _: [u8; L]) {}
+
+    #[inline(always)]
+    fn symbol(&mut self, lane: &mut u8, table: &Table, symbol: u8, low: u32, count: u32) -> (u8, u32) {
+        let low = low & ((1 << count) - 1);
+        let [start, end] = [0, 1].map(|i| table.starts[usize::from(symbol) + i]);
+        self.intervals.push(Interval { start: start as u16, length: (end - start) as u16, low: low as u16, count: count as u8, lane: *lane });
+        (symbol, low)
+    }
+
+    fn raw(&mut self, lane: &mut u8, value: u32, count: u32) -> u32 {
         for (value, count) in raw_parts(value, count) {
-            self.intervals.push(value << (BITS - count) << 16 | 1 << (BITS - count));
+            let (start, length) = (value << (BITS - count), 1 << (BITS - count));
+            self.intervals.push(Interval { start: start as u16, length, low: 0, count: 0, lane: *lane });
         }
         value
     }
@@ -160,20 +194,19 @@ fn raw_parts(value: u32, count: u32) -> impl Iterator<Item = (u32, u32)> {
 /// Reads symbols from bytes that may end early (then zeros follow) or hold anything at all.
 pub struct Reader<'a> {
     states: [u64; LANES],
-    /// The state that is the last of a round, and the one whose turn it is.
-    last: usize,
-    turn: usize,
-    words: std::slice::Iter<'a, [u8; 4]>,
+    lanes: usize,
+    words: &'a [[u8; 4]],
+    /// How many words were taken, those beyond the end counted.
+    taken: usize,
     /// Bytes after the last whole word.
     rest: &'a [u8],
-    /// Words taken beyond the end.
+    /// Whether states are missing.
     missing: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// `about` as the recorder was told.
-    pub fn new(bytes: &'a [u8], about: usize) -> Self {
-        let lanes = lanes(about);
+    /// `lanes` as the recorder was told.
+    pub fn new(bytes: &'a [u8], lanes: usize) -> Self {
         let (head, rest) = bytes.split_at(bytes.len().min(8 * lanes));
         let mut states = [LEAST; LANES];
         // Nothing at all is what no symbols take.
@@ -182,33 +215,30 @@ impl<'a> Reader<'a> {
             *state = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
         }
         let (words, rest) = rest.as_chunks();
-        Reader { states, last: lanes - 1, turn: 0, words: words.iter(), rest, missing }
+        Reader { states, lanes, words, taken: 0, rest, missing }
     }
 
+    /// Takes an interval, and the lowest `count` bits of what is left, from a state.
     #[inline(always)]
-    fn advance(&mut self, start: u64, length: u64) {
-        let state = &mut self.states[self.turn % LANES];
+    fn advance(&mut self, state: &mut u64, start: u64, length: u64, count: u32) -> u32 {
         let position = *state & ((1 << BITS) - 1);
-        *state = (*state >> BITS).wrapping_mul(length).wrapping_add(position).wrapping_sub(start);
-        if *state < LEAST {
-            let word = match self.words.next() {
-                Some(&word) => u32::from_le_bytes(word),
-                None => {
-                    self.missing = true;
-                    0
-                }
-            };
-            *state = *state << 32 | u64::from(word);
-        }
-        self.turn = (self.turn + 1) & self.last;
+        let whole = (*state >> BITS).wrapping_mul(length).wrapping_add(position).wrapping_sub(start);
+        let low = whole as u32 & ((1 << count) - 1);
+        let left = whole >> count;
+        // No branch: whether a word is due cannot be foretold.
+        let word = self.words.get(self.taken).map_or(0, |&word| u32::from_le_bytes(word));
+        let due = left < LEAST;
+        *state = if due { left << 32 | u64::from(word) } else { left };
+        self.taken += usize::from(due);
+        low
     }
 
     /// Errors when the symbols were not those of a recorder.
-    pub fn finish(mut self) -> Result<()> {
-        if self.missing {
+    pub fn finish(&self) -> Result<()> {
+        if self.missing || self.taken > self.words.len() {
             return Err(Error::InsufficientData("the symbols of a tile end too early".into()));
         }
-        if self.states != [LEAST; LANES] || self.words.next().is_some() || !self.rest.is_empty() {
+        if self.states != [LEAST; LANES] || self.taken < self.words.len() || !self.rest.is_empty() {
             return Err(Error::Corruption("the symbols of a tile do not end where they should".into()));
         }
         Ok(())
@@ -216,20 +246,31 @@ impl<'a> Reader<'a> {
 }
 
 impl SymbolCoder for Reader<'_> {
-    #[inline(always)]
-    fn symbol(&mut self, table: &Table, _: u8) -> u8 {
-        let position = self.states[self.turn % LANES] as u32 & ((1 << BITS) - 1);
-        let (symbol, start, end) = table.find(position);
-        self.advance(start.into(), (end - start).into());
-        symbol
+    type State = u64;
+
+    fn lanes(&self) -> usize {
+        self.lanes
     }
 
-    fn raw(&mut self, _: u32, count: u32) -> u32 {
+    fn states<const L: usize>(&self) -> [u64; L] {
+        std::array::from_fn(|lane| self.states[lane])
+    }
+
+    fn keep<const L: usize>(&mut self, states: [u64; L]) {
+        self.states[..L].copy_from_slice(&states);
+    }
+
+    #[inline(always)]
+    fn symbol(&mut self, state: &mut u64, table: &Table, _: u8, _: u32, count: u32) -> (u8, u32) {
+        let (symbol, start, end) = table.find(*state as u32 & ((1 << BITS) - 1));
+        (symbol, self.advance(state, start.into(), (end - start).into(), count))
+    }
+
+    fn raw(&mut self, state: &mut u64, _: u32, count: u32) -> u32 {
         let mut read = 0;
         for (part, (_, bits)) in raw_parts(0, count).enumerate() {
-            let value = self.states[self.turn % LANES] as u32 >> (BITS - bits) & ((1 << bits) - 1);
-            let value = value & 0xffff;
-            self.advance(u64::from(value) << (BITS - bits), 1 << (BITS - bits));
+            let value = *state as u32 >> (BITS - bits) & ((1 << bits) - 1);
+            self.advance(state, u64::from(value) << (BITS - bits), 1 << (BITS - bits), 0);
             read |= value << (15 * part);
         }
         read
@@ -243,10 +284,14 @@ mod tests {
 
     /// Symbols and raw bits alternating, read or written.
     fn code<S: SymbolCoder>(coder: &mut S, table: &Table, items: &mut [(u8, u32, u32)]) {
-        for (symbol, value, count) in items {
-            *symbol = coder.symbol(table, *symbol);
-            *value = coder.raw(*value, *count);
+        let (mut states, lanes) = (coder.states::<LANES>(), coder.lanes());
+        for (i, (symbol, value, count)) in items.iter_mut().enumerate() {
+            let low = count.saturating_sub(17);
+            let (read, lowest) = coder.symbol(&mut states[i % lanes], table, *symbol, *value, low);
+            *symbol = read;
+            *value = coder.raw(&mut states[i % lanes], *value >> low, *count - low) << low | lowest;
         }
+        coder.keep(states);
     }
 
     fn items(symbols: u8) -> impl Strategy<Value = Vec<(u8, u32, u32)>> {
@@ -259,22 +304,22 @@ mod tests {
         fn symbols_come_back(
             counts in prop::collection::vec(0u32..1 << 22, 2..=256),
             seed in items(255),
-            about in prop_oneof![Just(0usize), Just(1 << 20)],
+            lanes in prop_oneof![Just(1usize), Just(2), Just(4)],
         ) {
             let (symbols, mut counts) = (counts.len(), counts);
             let table = Table::new(&mut counts);
             prop_assert!(table.starts[..=symbols].windows(2).all(|w| w[0] < w[1]) && table.starts[symbols] == 1 << BITS);
             let mut items: Vec<_> = seed.into_iter().map(|(s, v, n)| ((usize::from(s) % symbols) as u8, v, n)).collect();
-            let mut recorder = Recorder::default();
+            let mut recorder = Recorder::new(lanes);
             code(&mut recorder, &table, &mut items);
-            let bytes = recorder.finish(about);
+            let bytes = recorder.finish();
             let mut read: Vec<_> = items.iter().map(|&(_, _, n)| (0, 0, n)).collect();
-            let mut reader = Reader::new(&bytes, about);
+            let mut reader = Reader::new(&bytes, lanes);
             code(&mut reader, &table, &mut read);
             prop_assert!(reader.finish().is_ok());
             prop_assert_eq!(&read, &items);
             if bytes.len() > 40 {
-                let mut reader = Reader::new(&bytes[..bytes.len() - 4], about);
+                let mut reader = Reader::new(&bytes[..bytes.len() - 4], lanes);
                 code(&mut reader, &table, &mut read);
                 prop_assert!(reader.finish().is_err());
             }
@@ -282,7 +327,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), mut items in items(1)) {
-            let mut reader = Reader::new(&bytes, items.len());
+            let mut reader = Reader::new(&bytes, 4);
             code(&mut reader, &Table::new(&mut [1, 70000]), &mut items);
             let _ = reader.finish();
         }
@@ -291,11 +336,10 @@ mod tests {
     #[test]
     fn symbols_cost_their_information() {
         let table = Table::new(&mut [1 << 20, 1 << 10]);
-        let mut recorder = Recorder::default();
-        (0..100_000).for_each(|i| {
-            recorder.symbol(&table, u8::from(i % 1024 == 0));
-        });
-        let bits = recorder.finish(100_000).len() * 8;
+        let mut recorder = Recorder::new(1);
+        let mut items: Vec<_> = (0..100_000).map(|i| (u8::from(i % 1024 == 0), 0, 0)).collect();
+        code(&mut recorder, &table, &mut items);
+        let bits = recorder.finish().len() * 8;
         assert!((1000..1500).contains(&bits), "{bits}");
     }
 }

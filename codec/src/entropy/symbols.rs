@@ -1,11 +1,13 @@
 //! Residual codes whose scale is known: one adaptive histogram for each class of scales.
 //!
 //! Before a row is coded its codes' expected sizes are known as *classes*, four to an octave. Codes of a class follow a
-//! histogram that starts as a logistic distribution of this scale and counts what occurs.
+//! histogram that starts as a logistic distribution of this scale and counts what occurs. Parts of a step are coded side by
+//! side: each counts for itself, and what all have counted is learned after it.
 
 use super::ans::{SYMBOLS, SymbolCoder, Table};
 use super::logistic::squash;
 use caesar_kernels::{Loops, run};
+use std::sync::LazyLock;
 
 /// Classes of scales.
 pub const CLASSES: usize = 68;
@@ -16,26 +18,44 @@ const WIDE: usize = 32;
 /// What one occurrence counts; the start counts as 64 of them.
 const OCCURRENCE: u32 = 1 << 10;
 /// Occurrences after which counts are halved: fields change from place to place.
-const MEMORY: u32 = 1 << 12;
+const MEMORY: u32 = 1 << 11;
 /// 2^(-i/4) in 1/65536.
 const ROOTS: [i64; 4] = [65536, 55109, 46341, 38968];
 
-/// Histograms of all classes.
-pub struct SymbolModel {
-    /// Made when first needed.
-    classes: [Option<Box<Histogram>>; CLASSES],
-    /// Occurrences until each table is out of date.
-    due: [i32; CLASSES],
-}
+/// Histograms as they start.
+static STARTS: LazyLock<[Histogram; CLASSES]> = LazyLock::new(|| std::array::from_fn(Histogram::new));
 
+/// Histograms of all classes; of those that nothing has been learned of, [`STARTS`].
+pub struct SymbolModel([Option<Box<Histogram>>; CLASSES]);
+
+#[derive(Clone)]
 struct Histogram {
     shift: u32,
     /// Codes up to this have a symbol of their own, above or below zero; the last symbol stands for all others.
     reach: i32,
     counts: Vec<u32>,
+    /// What the counts add up to.
+    total: u64,
     /// Occurrences that the table does not know of.
-    unseen: [u32; SYMBOLS],
+    unseen: u32,
     table: Table,
+}
+
+/// Of some classes, how often each symbol occurred in a part of a step.
+pub struct Occurrences(Vec<(usize, [u32; SYMBOLS])>);
+
+/// While a part of a step is coded.
+pub struct Part<'m> {
+    model: &'m SymbolModel,
+    classes: [Option<Here>; CLASSES],
+    /// Occurrences until each table is out of date.
+    due: [i32; CLASSES],
+}
+
+/// What a part knows of a class beside what was learned before the step.
+struct Here {
+    occurred: Box<[u32; SYMBOLS]>,
+    table: Option<Box<Table>>,
 }
 
 /// `numerator · 2^(−quarters/4)`, rounded down.
@@ -58,69 +78,92 @@ impl Histogram {
         let mut counts: Vec<u32> = (-reach..=reach).map(|i| 1 + below(i) - below(i - 1)).collect();
         counts.push(8);
         let table = Table::new(&mut counts.clone());
-        Histogram { shift, reach, counts, unseen: [0; _], table }
+        let total = counts.iter().map(|&count| u64::from(count)).sum();
+        Histogram { shift, reach, counts, total, unseen: 0, table }
     }
 
     #[inline(always)]
-    fn code<S: SymbolCoder>(&mut self, coder: &mut S, code: i32) -> i32 {
-        if self.shift == 0 { self.code_upper(coder, code) } else { self.code_wide(coder, code) }
-    }
-
-    #[inline(always)]
-    fn code_upper<S: SymbolCoder>(&mut self, coder: &mut S, code: i32) -> i32 {
-        let other = 2 * self.reach as u32 + 1;
-        let near = code.wrapping_add(self.reach) as u32;
-        let symbol = coder.symbol(&self.table, near.min(other) as u8);
-        self.unseen[usize::from(symbol)] += 1;
-        if u32::from(symbol) == other { Self::code_far(coder, code, self.reach) } else { i32::from(symbol) - self.reach }
-    }
-
-    /// A code whose low bits are coded apart.
-    fn code_wide<S: SymbolCoder>(&mut self, coder: &mut S, code: i32) -> i32 {
+    fn code<S: SymbolCoder>(&self, coder: &mut S, state: &mut S::State, code: i32, here: &mut Here) -> i32 {
         let half = 1 << self.shift >> 1;
         let raised = code.wrapping_add(half);
-        let upper = self.code_upper(coder, raised >> self.shift);
-        let low = coder.raw(raised as u32, self.shift) & ((1 << self.shift) - 1);
-        (upper.wrapping_shl(self.shift) | low as i32).wrapping_sub(half)
+        let upper = raised >> self.shift;
+        let other = 2 * self.reach as u32 + 1;
+        let near = upper.wrapping_add(self.reach) as u32;
+        let (symbol, low) = coder.symbol(state, here.table.as_deref().unwrap_or(&self.table), near.min(other) as u8, raised as u32, self.shift);
+        here.occurred[usize::from(symbol)] += 1;
+        let mut read = i32::from(symbol) - self.reach;
+        if u32::from(symbol) == other {
+            (read, *state) = Self::code_far(coder, *state, upper, self.reach);
+        }
+        (read.wrapping_shl(self.shift) | low as i32).wrapping_sub(half)
     }
 
-    /// A code beyond reach: its sign, then how far in Exp-Golomb.
+    /// A code beyond reach: its sign, then how far in Exp-Golomb. The state by value: by reference it would be kept in memory
+    /// everywhere.
     #[cold]
-    fn code_far<S: SymbolCoder>(coder: &mut S, code: i32, reach: i32) -> i32 {
+    fn code_far<S: SymbolCoder>(coder: &mut S, mut state: S::State, code: i32, reach: i32) -> (i32, S::State) {
         let beyond = code.unsigned_abs().wrapping_sub(reach as u32);
-        let negative = coder.raw(u32::from(code < 0), 1) == 1;
-        let bits = coder.raw(beyond.checked_ilog2().unwrap_or(0), 5);
-        let low = coder.raw(beyond & ((1 << bits) - 1), bits);
+        let negative = coder.raw(&mut state, u32::from(code < 0), 1) == 1;
+        let bits = coder.raw(&mut state, beyond.checked_ilog2().unwrap_or(0), 5);
+        let low = coder.raw(&mut state, beyond & ((1 << bits) - 1), bits);
         let size = (1 << bits | low).wrapping_add(reach as u32) as i32;
-        if negative { size.wrapping_neg() } else { size }
+        (if negative { size.wrapping_neg() } else { size }, state)
     }
 }
 
-/// Brings the table of a histogram up to date. Returns after how many occurrences it is out of date again.
-struct Refresh<'a>(&'a mut Histogram);
+/// Makes the table of a class that counts occurrences too. Returns how many more put it out of date.
+struct Refresh<'a>(&'a Histogram, &'a mut Here);
 
 impl Loops for Refresh<'_> {
     type Result = i32;
 
     #[inline(always)]
     fn run(self) -> i32 {
-        let Histogram { counts, unseen, table, .. } = self.0;
-        let unseen = &mut unseen[..counts.len()];
+        let Refresh(histogram, Here { occurred, table }) = self;
+        let mut counts = [0; SYMBOLS];
+        let counts = &mut counts[..histogram.counts.len()];
+        let total = histogram.with(occurred, counts);
+        table.get_or_insert_with(|| Box::new(histogram.table.clone())).set(counts);
+        until_due(total)
+    }
+}
+
+/// Learns what occurred, and makes the table anew if that is much.
+struct Learn<'a>(&'a mut Histogram, &'a [u32; SYMBOLS]);
+
+impl Loops for Learn<'_> {
+    type Result = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Learn(histogram, occurred) = self;
+        let mut counts = [0; SYMBOLS];
+        let counts = &mut counts[..histogram.counts.len()];
+        histogram.total = histogram.with(occurred, counts);
+        while histogram.total >= u64::from(MEMORY * OCCURRENCE) {
+            counts.iter_mut().for_each(|count| *count /= 2);
+            histogram.total /= 2;
+        }
+        histogram.counts.copy_from_slice(counts);
+        histogram.unseen = histogram.unseen.saturating_add(occurred.iter().fold(0, |sum: u32, &n| sum.saturating_add(n))).min(1 << 20);
+        if histogram.unseen as i32 >= until_due(histogram.total) {
+            histogram.unseen = 0;
+            histogram.table.set(counts);
+        }
+    }
+}
+
+impl Histogram {
+    /// Counts with those of occurrences, and what they add up to.
+    #[inline(always)]
+    fn with(&self, occurred: &[u32; SYMBOLS], counts: &mut [u32]) -> u64 {
         let mut total = 0;
-        for (count, &occurrences) in counts.iter_mut().zip(&*unseen) {
-            // More at once would exceed 32 bits.
-            *count += occurrences.min(1 << 20) * OCCURRENCE;
+        for ((count, &known), &occurred) in counts.iter_mut().zip(&self.counts).zip(occurred) {
+            // More would exceed 32 bits.
+            *count = known + occurred.min(1 << 20) * OCCURRENCE;
             total += u64::from(*count);
         }
-        if total >= u64::from(MEMORY * OCCURRENCE) {
-            counts.iter_mut().for_each(|count| *count /= 2);
-            total /= 2;
-        }
-        // The table takes the place of the occurrences for the moment.
-        unseen.copy_from_slice(counts);
-        table.set(unseen);
-        unseen.fill(0);
-        until_due(total)
+        total
     }
 }
 
@@ -131,27 +174,71 @@ fn until_due(total: u64) -> i32 {
 
 impl Default for SymbolModel {
     fn default() -> Self {
-        SymbolModel { classes: std::array::from_fn(|_| None), due: [until_due(64 * u64::from(OCCURRENCE)); CLASSES] }
+        SymbolModel([const { None }; CLASSES])
     }
 }
 
 impl SymbolModel {
-    /// Codes a row of codes under their classes; points where `masked` is true are 0 and cost nothing.
-    #[inline(never)]
+    fn histogram(&self, class: usize) -> &Histogram {
+        self.0[class].as_deref().unwrap_or_else(|| &STARTS[class])
+    }
+
+    /// Begins a part of a step.
+    pub fn part(&self) -> Part<'_> {
+        Part { model: self, classes: [const { None }; CLASSES], due: [0; CLASSES] }
+    }
+
+    /// Learns what occurred in the parts of a step.
+    pub fn learn<'a>(&mut self, parts: impl Iterator<Item = &'a Occurrences>) {
+        for (class, occurred) in parts.flat_map(|Occurrences(classes)| classes) {
+            let histogram = self.0[*class].get_or_insert_with(|| Box::new(STARTS[*class].clone()));
+            run(Learn(histogram, occurred));
+        }
+    }
+}
+
+impl Part<'_> {
+    /// Codes a row of codes under their classes; points where `masked` is true are 0 and cost nothing. The coder's states take
+    /// turns along the row.
     pub fn code_row<S: SymbolCoder>(&mut self, coder: &mut S, codes: &mut [i32], classes: &[u8], masked: Option<&[bool]>) {
-        for (due, histogram) in self.due.iter_mut().zip(&mut self.classes).filter(|(due, _)| **due <= 0) {
-            *due = histogram.as_mut().map_or(0, |h| run(Refresh(h)));
+        for (class, (due, here)) in self.due.iter_mut().zip(&mut self.classes).enumerate().filter(|(_, (due, _))| **due < 0) {
+            *due = here.as_mut().map_or(0, |here| run(Refresh(self.model.histogram(class), here)));
         }
-        for (i, (code, &class)) in codes.iter_mut().zip(classes).enumerate() {
-            if masked.is_some_and(|m| m[i]) {
-                *code = 0;
-                continue;
+        match coder.lanes() {
+            1 => self.code_lanes::<S, 1>(coder, codes, classes, masked),
+            2 => self.code_lanes::<S, 2>(coder, codes, classes, masked),
+            _ => self.code_lanes::<S, 4>(coder, codes, classes, masked),
+        }
+    }
+
+    #[inline(never)]
+    fn code_lanes<S: SymbolCoder, const L: usize>(&mut self, coder: &mut S, codes: &mut [i32], classes: &[u8], masked: Option<&[bool]>) {
+        let mut states = coder.states::<L>();
+        let starts = &*STARTS;
+        let classes = &classes[..codes.len()];
+        for first in (0..codes.len()).step_by(L) {
+            for (lane, state) in states.iter_mut().enumerate() {
+                let Some(code) = codes.get_mut(first + lane) else { break };
+                if masked.is_some_and(|m| m[first + lane]) {
+                    *code = 0;
+                    continue;
+                }
+                let class = usize::from(classes[first + lane]).min(CLASSES - 1);
+                let histogram = self.model.0[class].as_deref().unwrap_or(&starts[class]);
+                let here = self.classes[class].get_or_insert_with(|| {
+                    self.due[class] = until_due(histogram.total) - histogram.unseen as i32;
+                    Here { occurred: Box::new([0; SYMBOLS]), table: None }
+                });
+                *code = histogram.code(coder, state, *code, here);
+                self.due[class] -= 1;
             }
-            let class = usize::from(class).min(CLASSES - 1);
-            let histogram = self.classes[class].get_or_insert_with(|| Box::new(Histogram::new(class)));
-            *code = histogram.code(coder, *code);
-            self.due[class] -= 1;
         }
+        coder.keep(states);
+    }
+
+    pub fn finish(self) -> Occurrences {
+        let classes = self.classes.iter().enumerate();
+        Occurrences(classes.filter_map(|(class, here)| Some((class, *here.as_ref()?.occurred))).collect())
     }
 }
 
@@ -167,18 +254,24 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec((prop_oneof![4 => -3..4i32, 2 => -3000..3000i32, 1 => any::<i32>()], any::<u8>(), any::<bool>()), 1..200), 1..20),
             masked: bool,
         ) {
-            let (mut recorder, mut model) = (Recorder::default(), SymbolModel::default());
+            let (mut recorder, mut model) = (Recorder::new(4), SymbolModel::default());
             for row in &rows {
                 let mut codes: Vec<i32> = row.iter().map(|p| p.0).collect();
                 let (classes, mask): (Vec<u8>, Vec<bool>) = row.iter().map(|p| (p.1 % 70, p.2)).unzip();
-                model.code_row(&mut recorder, &mut codes, &classes, masked.then_some(&mask));
+                let mut part = model.part();
+                part.code_row(&mut recorder, &mut codes, &classes, masked.then_some(&mask));
+                let occurred = part.finish();
+                model.learn([occurred].iter());
             }
-            let bytes = recorder.finish(0);
-            let (mut reader, mut model) = (Reader::new(&bytes, 0), SymbolModel::default());
+            let bytes = recorder.finish();
+            let (mut reader, mut model) = (Reader::new(&bytes, 4), SymbolModel::default());
             for row in &rows {
                 let mut codes = vec![77; row.len()];
                 let (classes, mask): (Vec<u8>, Vec<bool>) = row.iter().map(|p| (p.1 % 70, p.2)).unzip();
-                model.code_row(&mut reader, &mut codes, &classes, masked.then_some(&mask));
+                let mut part = model.part();
+                part.code_row(&mut reader, &mut codes, &classes, masked.then_some(&mask));
+                let occurred = part.finish();
+                model.learn([occurred].iter());
                 for (code, point) in codes.iter().zip(row) {
                     prop_assert_eq!(*code, if masked && point.2 { 0 } else { point.0 });
                 }
@@ -201,10 +294,13 @@ mod tests {
 
     #[test]
     fn what_always_happens_costs_next_to_nothing() {
-        let (mut recorder, mut model) = (Recorder::default(), SymbolModel::default());
+        let (mut recorder, mut model) = (Recorder::new(4), SymbolModel::default());
         for _ in 0..1000 {
-            model.code_row(&mut recorder, &mut [0; 100], &[0; 100], None);
+            let mut part = model.part();
+            part.code_row(&mut recorder, &mut [0; 100], &[0; 100], None);
+            let occurred = part.finish();
+            model.learn([occurred].iter());
         }
-        assert!(recorder.finish(100_000).len() < 60);
+        assert!(recorder.finish().len() < 60);
     }
 }

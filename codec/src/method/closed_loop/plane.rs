@@ -14,7 +14,12 @@ pub struct Plane<T> {
 
 impl<T: Copy + Default> Plane<T> {
     pub fn new(rows: usize, columns: usize) -> Self {
-        let width = columns + 2 * MARGIN;
+        Self::wide(rows, columns, columns)
+    }
+
+    /// One whose rows are as far apart as those of a plane of more columns.
+    fn wide(rows: usize, columns: usize, more: usize) -> Self {
+        let width = more + 2 * MARGIN;
         // Every margin row of a single row is this row again.
         let (stride, height) = match rows {
             _ if rows * columns == 0 => (0, 0),
@@ -32,7 +37,13 @@ impl<T: Copy + Default> Plane<T> {
         (row + MARGIN as isize) as usize * self.stride + (column + MARGIN as isize) as usize
     }
 
-    /// `length` values from `column` of `row` on; both may lie in the margin. None of an empty plane.
+    /// From one row to the next in memory.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// `length` values from `column` of `row` on; both may lie in the margin. None of an empty plane. What is longer than a row goes on
+    /// with margins and the next row.
     pub fn row(&self, row: isize, column: isize, length: usize) -> &[T] {
         if self.is_empty() {
             return &[];
@@ -120,7 +131,8 @@ impl Phase {
     }
 }
 
-/// A lattice taken apart into its four phases.
+/// A lattice taken apart into its four phases, whose rows are equally far apart: what lies so and so of a target is as far from it in
+/// memory as from the next row's.
 #[derive(Clone)]
 pub struct Level<T> {
     pub phases: [Plane<T>; 4],
@@ -130,7 +142,7 @@ impl<T: Copy + Default> Level<T> {
     fn new(rows: usize, columns: usize) -> Self {
         let phases = Phase::ALL.map(|phase| {
             let [row, column] = phase.odd();
-            Plane::new((rows + 1 - row) / 2, (columns + 1 - column) / 2)
+            Plane::wide((rows + 1 - row) / 2, (columns + 1 - column) / 2, columns.div_ceil(2))
         });
         Level { phases }
     }

@@ -7,6 +7,7 @@ use super::plane::{Level, Phase, Plane};
 use super::told::Told;
 use crate::entropy::{Bit, BitCoder};
 use caesar_kernels::loops;
+use std::ops::Range;
 
 /// What a step is coded from.
 pub struct Step<'a> {
@@ -23,7 +24,10 @@ pub struct Step<'a> {
     pub original: Option<(&'a Plane<i32>, Search)>,
 }
 
-/// Buffers for one row of targets.
+/// About so many targets are predicted together, margins included.
+const TOGETHER: usize = 512;
+
+/// Buffers for one row of targets, or for several with the margins between them.
 pub struct Buffers {
     /// Four times the bases.
     pub bases: Bases,
@@ -33,7 +37,13 @@ pub struct Buffers {
     pub classes: Vec<u8>,
 }
 
-/// Predicts the targets of a step row by row.
+impl Buffers {
+    pub fn new(length: usize) -> Self {
+        Buffers { bases: Bases::new(length), sums: vec![0; length], prediction: vec![0; length], classes: vec![0; length] }
+    }
+}
+
+/// Predicts the targets of a step row by row, or some rows from `row` on if the buffers reach so far.
 pub trait Predictor {
     /// What it tells step by step, beside the linear predictors.
     type Told: Default;
@@ -43,7 +53,8 @@ pub trait Predictor {
     /// Tells what it has to, and notes it with the linear predictor.
     fn tell<C: BitCoder>(&self, coder: &mut C, told: &mut Self::Told, step: &Step, linear: Linear, bin: Bin) -> Linear;
 
-    fn scratch(&self, step: &Step, linear: &Linear, bin: Bin) -> Self::Scratch;
+    /// What it needs for some rows, which are to come in order.
+    fn scratch(&self, step: &Step, linear: &Linear, bin: Bin, rows: Range<usize>) -> Self::Scratch;
 
     /// Leaves predictions, and classes if it has them, in the buffers.
     fn predict_row(&self, step: &Step, row: usize, linear: &Linear, scratch: &mut Self::Scratch, buffers: &mut Buffers);
@@ -60,7 +71,7 @@ impl Predictor for Plain {
         linear
     }
 
-    fn scratch(&self, _: &Step, _: &Linear, _: Bin) {}
+    fn scratch(&self, _: &Step, _: &Linear, _: Bin, _: Range<usize>) {}
 
     fn predict_row(&self, step: &Step, row: usize, linear: &Linear, (): &mut (), buffers: &mut Buffers) {
         step.predict_row(row, linear, buffers);
@@ -70,9 +81,9 @@ impl Predictor for Plain {
 /// The linear predictor of a step.
 #[derive(Clone, Copy)]
 pub struct Linear {
-    taps: Taps,
-    precision: Precision,
-    /// How many quarters of a network's correction are added.
+    pub taps: Taps,
+    pub precision: Precision,
+    /// How many quarters of a network's correction are added; with none it is not asked at all.
     pub trust: i16,
 }
 
@@ -118,14 +129,20 @@ impl Step<'_> {
         (self.level.min(3) * 3 + self.sources.phase as usize - 1) * 3 + self.sources.references()
     }
 
+    /// Buffers for one row of targets.
     pub fn buffers(&self) -> Buffers {
-        let columns = self.columns;
-        Buffers {
-            bases: Bases::new(columns),
-            sums: vec![0; columns],
-            prediction: vec![0; columns],
-            classes: vec![0; columns],
-        }
+        Buffers::new(self.columns)
+    }
+
+    /// How many rows may be predicted as one, so that short ones take no longer than their targets.
+    pub fn together(&self) -> usize {
+        // Rows of planes that are one row are not apart at all.
+        if self.rows < 4 { 1 } else { (TOGETHER / self.stride()).max(1) }
+    }
+
+    /// From one row of targets to the next.
+    pub fn stride(&self) -> usize {
+        self.sources.own.phase(Phase::Coarse).stride()
     }
 
     /// Which targets of a row are masked.

@@ -19,6 +19,13 @@ impl<const M: usize> ClueSamples<M> {
         ClueSamples { clues: std::array::from_fn(|_| Vec::new()), magnitudes: Vec::new(), share, allowed }
     }
 
+    /// These and others of the same step.
+    pub fn and(&self, other: &Self) -> Self {
+        let both = |a: &[f32], b: &[f32]| [a, b].concat();
+        let clues = std::array::from_fn(|i| both(&self.clues[i], &other.clues[i]));
+        ClueSamples { clues, magnitudes: both(&self.magnitudes, &other.magnitudes), ..*self }
+    }
+
     fn expected(&self, weights: &[i16; M]) -> Vec<f32> {
         let mut expected = vec![0.005; self.magnitudes.len()];
         for (clue, &weight) in self.clues.iter().zip(weights).filter(|(_, w)| **w != 0) {

@@ -22,9 +22,9 @@ use step::StepCoder;
 /// Encodes a tile. `Best` tries several orders of frames and keeps the smallest result.
 pub fn encode(tile: &Tile, effort: Effort) -> Coded {
     let (contexts, distances, search): (_, &[u32], _) = match effort {
-        Effort::Fast => (0, &[8], Search { samples: 2048, thinning: 1, thorough: false }),
-        Effort::Balanced => (1, &[8], Search { samples: 4096, thinning: 4, thorough: true }),
-        Effort::Best => (2, &[8, 2, 1], Search { samples: 16384, thinning: 1, thorough: true }),
+        Effort::Fast => (0, &[8], Search { samples: 2048, thinning: 1, thorough: false, worth: 0.0 }),
+        Effort::Balanced => (1, &[8], Search { samples: 4096, thinning: 4, thorough: true, worth: 0.0 }),
+        Effort::Best => (2, &[8, 2, 1], Search { samples: 16384, thinning: 1, thorough: true, worth: 0.0 }),
     };
     let prepared = Prepared::new(tile);
     let encode_with = |&distance: &u32| {

@@ -42,7 +42,7 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
         let weights = self.weights.code(coder, step.slot(), start, fitted, |_| true);
         let weights = weights.map(|w| w.clamp(0, expect::WEIGHT_LIMIT));
 
-        let (mut scratch, mut buffers) = (self.predictor.scratch(step, &linear, self.bin), step.buffers());
+        let (mut scratch, mut buffers) = (self.predictor.scratch(step, &linear, self.bin, 0..rows), step.buffers());
         let mut clues: [Vec<i16>; ROW_CLUES] = std::array::from_fn(|_| vec![0; columns]);
         let mut known = vec![0; columns];
         let mut codes = vec![0; columns + 2 * EDGE];
@@ -116,7 +116,7 @@ impl<const N: usize, P: Predictor> StepCoder<N, P> {
     /// What the encoder is going to code.
     fn codes(&self, step: &Step, original: &Plane<i32>, linear: &Linear) -> Plane<i32> {
         let mut codes = Plane::new(original.rows, original.columns);
-        let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin), step.buffers());
+        let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin, 0..step.rows), step.buffers());
         for row in 0..original.rows {
             self.predictor.predict_row(step, row, linear, &mut scratch, &mut buffers);
             let out = codes.row_mut(row);
@@ -157,7 +157,7 @@ impl<const N: usize, P: Predictor> StepCoder<N, P> {
         let essential = [0, 2, 5, 6, 7, 8, 11, 12, 13];
         let allowed = std::array::from_fn(|i| search.thorough || essential.contains(&i));
         let mut samples = ClueSamples::new(search.share(rows, columns), allowed);
-        let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin), step.buffers());
+        let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin, 0..step.rows), step.buffers());
         let mut clue = vec![0; columns];
         let edge = EDGE as isize;
         for row in search.rows(rows, columns) {

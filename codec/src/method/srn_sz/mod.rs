@@ -6,6 +6,7 @@
 //! decoded before a step, so that all targets of a step are predicted side by side, and its codes are symbols of
 //! histograms that their scale chooses.
 
+mod choice;
 mod neighbours;
 mod networks;
 pub mod samples;
@@ -24,8 +25,9 @@ use crate::lattice::{Coded, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::stream::bytes::{self, put_section};
+use crate::team::Team;
 use networks::Networks;
-use step::StepCoder;
+use step::{StepCoder, Strands};
 
 /// The role of the model that an effort uses.
 pub fn role(effort: Effort) -> &'static str {
@@ -38,21 +40,21 @@ pub fn role(effort: Effort) -> &'static str {
 
 fn search(effort: Effort) -> Search {
     match effort {
-        Effort::Fast => Search { samples: 1024, thinning: 4, thorough: false },
-        Effort::Balanced => Search { samples: 4096, thinning: 4, thorough: true },
-        Effort::Best => Search { samples: 16384, thinning: 1, thorough: true },
+        Effort::Fast => Search { samples: 1024, thinning: 4, thorough: false, worth: 0.1 },
+        Effort::Balanced => Search { samples: 4096, thinning: 4, thorough: true, worth: 0.02 },
+        Effort::Best => Search { samples: 16384, thinning: 1, thorough: true, worth: 0.0 },
     }
 }
 
 /// Where a byte holds more points than this, symbols waste much of it, and mixed contexts take no time.
 const QUIET: usize = 64;
 
-/// Encodes a tile. `Best` mixes contexts, tries several orders of frames and keeps the smallest result. `None`: the tile
-/// holds packed values, of which networks know nothing; [`interpolation`] codes them better.
+/// Encodes a tile, on up to two threads. `Best` mixes contexts, tries several orders of frames and keeps the smallest result. `None`: the
+/// tile holds packed values, of which networks know nothing; [`interpolation`] codes them better.
 ///
 /// # Errors
 /// A model that is not of this method.
-pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Option<Coded>> {
+pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, threads: usize) -> Result<Option<Coded>> {
     let networks = Networks::of(model)?;
     let prepared = Prepared::new(tile);
     if prepared.has_palette() {
@@ -60,13 +62,19 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Option<C
     }
     let encode_with = |distance: u32, mixed: bool| {
         let choice = Choice { prepared: &prepared, distance, search: search(effort) };
-        let mut coder = Encoder::new();
-        let mut symbols = Recorder::default();
-        let decoded = code(&mut coder, mixed, Outline::of(tile), Some(choice), &networks, &mut symbols);
-        let mut bytes = Vec::new();
-        put_section(&mut bytes, &coder.finish());
-        bytes.extend(symbols.finish(tile.values.len()));
-        Coded { bytes, decoded }
+        Team::run(if mixed { 1 } else { threads }, |team| {
+            let mut coder = Encoder::new();
+            let lanes = lanes(tile.values.len());
+            let mut strands = Strands { whole: Recorder::new(lanes), halves: [Recorder::new(lanes), Recorder::new(lanes)] };
+            let decoded = code(&mut coder, mixed, Outline::of(tile), Some(choice), &networks, team, &mut strands);
+            let mut bytes = Vec::new();
+            put_section(&mut bytes, &coder.finish());
+            put_section(&mut bytes, &strands.whole.finish());
+            let [upper, lower] = team.both(|half| strands.halves[half].finish());
+            put_section(&mut bytes, &upper);
+            bytes.extend_from_slice(&lower);
+            Coded { bytes, decoded }
+        })
     };
     let mixed = effort == Effort::Best;
     let mut best = encode_with(8, mixed);
@@ -88,19 +96,42 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model) -> Result<Option<C
     Ok(Some(best))
 }
 
-/// Decodes a tile. Memory is bounded by the shape whatever the bytes are.
+/// States of each stream of symbols: more are faster, but cost eight bytes each.
+fn lanes(points: usize) -> usize {
+    match points {
+        0..0x8000 => 1,
+        0x8000..0x40000 => 2,
+        _ => 4,
+    }
+}
+
+/// Decodes a tile, on up to two threads. Memory is bounded by the shape whatever the bytes are.
 ///
 /// # Errors
 /// Bytes that end early or contradict themselves, or a model that is not of this method.
-pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, bin_bits: u32, model: &dyn Model) -> Result<Vec<i32>> {
+pub fn decode(
+    bytes: &[u8],
+    shape: [usize; 3],
+    mask: Option<&[bool]>,
+    bin_bits: u32,
+    model: &dyn Model,
+    threads: usize,
+) -> Result<Vec<i32>> {
     let networks = Networks::of(model)?;
     let mut reader = bytes::Reader::new(bytes);
-    let mut coder = Decoder::new(reader.section()?);
-    let mut symbols = Reader::new(reader.rest(), shape.iter().product());
-    let decoded = code(&mut coder, false, Outline { shape, mask, bin_bits }, None, &networks, &mut symbols);
-    coder.finish()?;
-    symbols.finish()?;
-    Ok(decoded)
+    let told = reader.section()?;
+    let (whole, upper) = (reader.section()?, reader.section()?);
+    let halves = [upper, reader.rest()];
+    Team::run(threads, |team| {
+        let mut coder = Decoder::new(told);
+        let lanes = lanes(shape.iter().product());
+        let mut strands = Strands { whole: Reader::new(whole, lanes), halves: halves.map(|half| Reader::new(half, lanes)) };
+        let decoded = code(&mut coder, false, Outline { shape, mask, bin_bits }, None, &networks, team, &mut strands);
+        coder.finish()?;
+        strands.whole.finish()?;
+        let [upper, lower] = team.both(|half| strands.halves[half].finish());
+        [upper, lower].iter().try_for_each(|end| Result::clone(end)).map(|()| decoded)
+    })
 }
 
 /// Codes a tile, its codes as symbols, or under mixed contexts as interpolation does and with the classes besides.
@@ -110,11 +141,12 @@ fn code<C: BitCoder, S: SymbolCoder>(
     outline: Outline,
     choice: Option<Choice>,
     networks: &Networks,
-    symbols: &mut S,
+    team: &Team,
+    strands: &mut Strands<S>,
 ) -> Vec<i32> {
     if coder.code_raw(mixed.into(), 1) == 1 {
         code_tile(coder, outline, choice, |bin| interpolation::step::StepCoder::<7, _>::new(bin, networks))
     } else {
-        code_tile(coder, outline, choice, |bin| StepCoder::new(bin, networks, symbols))
+        code_tile(coder, outline, choice, |bin| StepCoder::new(bin, networks, team, strands))
     }
 }

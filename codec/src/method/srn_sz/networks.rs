@@ -11,6 +11,7 @@ use crate::method::closed_loop::step::{Buffers, Linear, Predictor as StepPredict
 use crate::method::closed_loop::told::{Told, change_bits};
 use crate::network::{Model, Network, Tensor};
 use caesar_kernels::{Isa, OUTPUTS, Predictor, References, Row};
+use std::ops::Range;
 use std::sync::Arc;
 
 const PHASES: [Phase; 3] = [Phase::Centre, Phase::Right, Phase::Below];
@@ -55,23 +56,28 @@ impl Networks {
         Ok(Networks { kinds, isa: Isa::best() })
     }
 
+    /// How many rows of a step are predicted together.
+    pub fn together(&self, step: &Step) -> usize {
+        if self.kind(step).graph.accelerated() { 1 } else { step.together() }
+    }
+
     fn kind(&self, step: &Step) -> &Kind {
         let phase = PHASES.iter().position(|&p| p == step.sources.phase).unwrap_or(0);
         let referred = step.reference_sizes.is_some();
         &self.kinds[(phase * 2 + usize::from(referred)) * 2 + usize::from(step.level > 0)]
     }
 
-    /// The last layer's sums for a whole step, row after row, by an accelerator.
-    fn sums(&self, graph: &dyn Network, step: &Step, linear: &Linear, around: &mut Around) -> Option<Vec<i32>> {
+    /// The last layer's sums for some rows of a step, one after the other, by an accelerator.
+    fn sums(&self, graph: &dyn Network, step: &Step, linear: &Linear, around: &mut Around, of: Range<usize>) -> Option<Vec<i32>> {
         let predictor = &self.kind(step).predictor;
-        let (rows, columns, inputs) = (step.rows, step.columns, predictor.inputs());
+        let (rows, columns, inputs) = (of.len(), step.columns, predictor.inputs());
         let mut buffers = step.buffers();
         let mut of_row = vec![0; inputs * columns];
         let mut data = vec![0; inputs * rows * columns];
         for row in 0..rows {
-            step.predict_row(row, linear, &mut buffers);
+            step.predict_row(of.start + row, linear, &mut buffers);
             let Buffers { bases, prediction, .. } = &mut buffers;
-            around.look(step, row, bases, prediction, |seen, prediction| predictor.inputs_row(self.isa, seen, prediction, &mut of_row));
+            around.look(step, of.start + row, bases, prediction, |seen, prediction| predictor.inputs_row(self.isa, seen, prediction, &mut of_row));
             for (channel, codes) in of_row.chunks_exact(columns).enumerate() {
                 data[(channel * rows + row) * columns..][..columns].copy_from_slice(codes);
             }
@@ -92,8 +98,81 @@ impl Networks {
 /// While a step is predicted.
 pub struct Scratch {
     around: Around,
-    /// What an accelerator made of the whole step.
+    /// What an accelerator made of the rows from the first on.
     sums: Option<Vec<i32>>,
+    first: usize,
+}
+
+/// A row of targets as the network corrects it in full, and its linear prediction.
+pub struct Corrected {
+    pub row: usize,
+    pub buffers: Buffers,
+    linear: Vec<i32>,
+}
+
+impl Corrected {
+    /// Leaves so many quarters of the correction.
+    pub fn trust(&mut self, trust: i16) {
+        trust_row(&self.linear, trust, &mut self.buffers.prediction);
+    }
+}
+
+/// What some targets of a step would have cost under each trust.
+#[derive(Clone, Copy, Default)]
+pub struct Costs {
+    bits: [f32; TRUST as usize + 1],
+    samples: usize,
+}
+
+impl Networks {
+    /// Those of some rows of a step that lie among `rows`, corrected, and what they cost.
+    pub fn correct(&self, step: &Step, linear: &Linear, bin: Bin, rows: Range<usize>) -> (Vec<Corrected>, Costs) {
+        let (mut corrected, mut costs) = (Vec::new(), Costs::default());
+        let Some((original, search)) = step.original else { return (corrected, costs) };
+        let mut scratch = self.scratch(step, linear, bin, rows.clone());
+        for row in search.rows(step.rows, step.columns).filter(|row| rows.contains(row)) {
+            let mut buffers = step.buffers();
+            self.predict_row(step, row, linear, &mut scratch, &mut buffers);
+            let (linear, wanted) = (&scratch.around.linear, original.row(row as isize, 0, step.columns));
+            for x in search.columns(step.columns, step.masked(row)) {
+                costs.samples += 1;
+                for (trust, bits) in costs.bits.iter_mut().enumerate() {
+                    let off = wanted[x].wrapping_sub(trusted(linear[x], buffers.prediction[x], trust as i16));
+                    *bits += (0.15 + off.unsigned_abs() as f32 / bin.width() as f32).log2();
+                }
+            }
+            corrected.push(Corrected { row, buffers, linear: linear.clone() });
+        }
+        (corrected, costs)
+    }
+}
+
+impl Costs {
+    pub fn and(&self, other: &Costs) -> Costs {
+        Costs { bits: std::array::from_fn(|i| self.bits[i] + other.bits[i]), samples: self.samples + other.samples }
+    }
+
+    /// The trust, if any at all, that would have made a step cheapest, if that pays for telling it.
+    pub fn better_trust(&self, start: i16, share: f64) -> i16 {
+        if self.samples < FEWEST {
+            return start;
+        }
+        let best = (1..=TRUST).min_by(|&a, &b| self.bits[a as usize].total_cmp(&self.bits[b as usize])).unwrap_or(start);
+        let gain = f64::from(self.bits[start as usize] - self.bits[best as usize]) * share;
+        if gain > 2.0 * change_bits(&[start], &[best], 1) { best } else { start }
+    }
+}
+
+/// The linear prediction with so many quarters of the network's correction.
+#[inline(always)]
+fn trusted(plain: i32, full: i32, trust: i16) -> i32 {
+    plain.wrapping_add(full.wrapping_sub(plain).wrapping_mul(i32::from(trust)) >> 2)
+}
+
+fn trust_row(plain: &[i32], trust: i16, prediction: &mut [i32]) {
+    if trust != TRUST {
+        prediction.iter_mut().zip(plain).for_each(|(full, &plain)| *full = trusted(plain, *full, trust));
+    }
 }
 
 /// How far the network of each kind of step is trusted.
@@ -105,74 +184,58 @@ impl Default for Trusts {
     }
 }
 
-impl Networks {
-    /// The trust that would have made some targets of a step cheapest, if that pays for telling it.
-    fn better_trust(&self, step: &Step, linear: &Linear, bin: Bin, start: i16) -> i16 {
-        let Some((original, search)) = step.original.filter(|_| step.rows * step.columns >= FEWEST) else { return start };
-        let (mut scratch, mut buffers) = (self.scratch(step, linear, bin), step.buffers());
-        let mut costs = [0.0; TRUST as usize + 1];
-        let mut samples = 0;
-        for row in search.rows(step.rows, step.columns) {
-            self.predict_row(step, row, linear, &mut scratch, &mut buffers);
-            let wanted = original.row(row as isize, 0, step.columns);
-            for x in search.columns(step.columns, step.masked(row)) {
-                samples += 1;
-                let (plain, full) = (scratch.around.linear[x], buffers.prediction[x]);
-                for (trust, cost) in costs.iter_mut().enumerate() {
-                    let off = wanted[x].wrapping_sub(trusted(plain, full, trust as i16));
-                    *cost += (0.15 + off.unsigned_abs() as f32 / bin.width() as f32).log2();
-                }
-            }
-        }
-        if samples < FEWEST {
-            return start;
-        }
-        let best = (0..=TRUST).min_by(|&a, &b| costs[a as usize].total_cmp(&costs[b as usize])).unwrap_or(start);
-        let gain = f64::from(costs[start as usize] - costs[best as usize]) * search.share(step.rows, step.columns);
-        if gain > 2.0 * change_bits(&[start], &[best], 1) { best } else { start }
+impl Trusts {
+    /// What was told last for a step of this kind.
+    pub fn last(&self, step: &Step) -> i16 {
+        self.0.last(step.slot()).map_or(TRUST, |[trust]| trust.clamp(0, TRUST))
     }
-}
 
-/// The linear prediction with so many quarters of the network's correction.
-#[inline(always)]
-fn trusted(plain: i32, full: i32, trust: i16) -> i32 {
-    plain.wrapping_add(full.wrapping_sub(plain).wrapping_mul(i32::from(trust)) >> 2)
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, wanted: i16) -> i16 {
+        let [trust] = self.0.code(coder, step.slot(), [self.last(step)], [wanted], |_| true);
+        trust.clamp(0, TRUST)
+    }
 }
 
 impl StepPredictor for &Networks {
     type Told = Trusts;
     type Scratch = Scratch;
 
-    fn tell<C: BitCoder>(&self, coder: &mut C, Trusts(told): &mut Trusts, step: &Step, mut linear: Linear, bin: Bin) -> Linear {
-        let start = told.last(step.slot()).unwrap_or([TRUST]).map(|t| t.clamp(0, TRUST));
-        let wanted = [self.better_trust(step, &linear, bin, start[0])];
-        let [trust] = told.code(coder, step.slot(), start, wanted, |_| true);
-        linear.trust = trust.clamp(0, TRUST);
-        linear
+    fn tell<C: BitCoder>(&self, coder: &mut C, told: &mut Trusts, step: &Step, linear: Linear, bin: Bin) -> Linear {
+        let start = told.last(step);
+        let wanted = match step.original {
+            Some((_, search)) if step.rows * step.columns >= FEWEST => {
+                let (_, costs) = self.correct(step, &linear, bin, 0..step.rows);
+                costs.better_trust(start, search.share(step.rows, step.columns))
+            }
+            _ => start,
+        };
+        Linear { trust: told.code(coder, step, wanted), ..linear }
     }
 
-    fn scratch(&self, step: &Step, linear: &Linear, bin: Bin) -> Scratch {
-        let mut around = Around::new(step, bin);
+    fn scratch(&self, step: &Step, linear: &Linear, bin: Bin, rows: Range<usize>) -> Scratch {
+        let (mut around, first) = (Around::new(bin), rows.start);
         let graph = &self.kind(step).graph;
-        let sums = if graph.accelerated() { self.sums(&**graph, step, linear, &mut around) } else { None };
-        Scratch { around, sums }
+        let asked = linear.trust > 0 && graph.accelerated();
+        let sums = if asked { self.sums(&**graph, step, linear, &mut around, rows) } else { None };
+        Scratch { around, sums, first }
     }
 
     fn predict_row(&self, step: &Step, row: usize, linear: &Linear, scratch: &mut Scratch, buffers: &mut Buffers) {
         step.predict_row(row, linear, buffers);
+        if linear.trust == 0 {
+            buffers.classes.fill(0);
+            return;
+        }
         let predictor = &self.kind(step).predictor;
         let Buffers { bases, prediction, classes, .. } = buffers;
         scratch.around.look(step, row, bases, prediction, |seen, prediction| match &scratch.sums {
             Some(sums) => {
-                let part = &sums[row * OUTPUTS * step.columns..][..OUTPUTS * step.columns];
+                let part = &sums[(row - scratch.first) * OUTPUTS * step.columns..][..OUTPUTS * step.columns];
                 predictor.finish_row(self.isa, seen, part, prediction, classes);
             }
             None => predictor.predict_row(self.isa, seen, prediction, classes),
         });
-        if linear.trust != TRUST {
-            let plain = &scratch.around.linear;
-            prediction.iter_mut().zip(plain).for_each(|(full, &plain)| *full = trusted(plain, *full, linear.trust));
-        }
+        trust_row(&scratch.around.linear, linear.trust, prediction);
     }
 }
 
@@ -202,14 +265,17 @@ struct Around {
 }
 
 impl Around {
-    fn new(step: &Step, bin: Bin) -> Self {
-        let columns = step.columns;
-        Around { bin, linear: vec![0; columns], misfit: vec![0; columns], activity: std::array::from_fn(|_| vec![0; columns]) }
+    fn new(bin: Bin) -> Self {
+        Around { bin, linear: Vec::new(), misfit: Vec::new(), activity: Default::default() }
     }
 
     /// Hands `predict` everything around a row of targets, and their linear prediction.
     fn look(&mut self, step: &Step, row: usize, bases: &Bases, prediction: &mut [i32], predict: impl FnOnce(&Row, &mut [i32])) {
-        self.linear.copy_from_slice(prediction);
+        let length = prediction.len();
+        self.linear.clear();
+        self.linear.extend_from_slice(prediction);
+        self.misfit.resize(length, 0);
+        self.activity.iter_mut().for_each(|sums| sums.resize(length, 0));
         for (phase, sums) in [Phase::Coarse, Phase::Centre, Phase::Right].into_iter().zip(&mut self.activity) {
             step.sizes_near(phase, row, sums);
         }
@@ -218,9 +284,9 @@ impl Around {
         let references = sources.mean.map(|mean| {
             self.misfit.iter_mut().enumerate().for_each(|(x, misfit)| *misfit = bases.misfit(x));
             References {
-                mean: reference_rows(sources, mean, row, step.columns),
+                mean: reference_rows(sources, mean, row, length),
                 misfit: &self.misfit,
-                difference: sources.difference.map(|d| reference_rows(sources, d, row, step.columns)),
+                difference: sources.difference.map(|d| reference_rows(sources, d, row, length)),
             }
         });
         let own = own_rows(sources, row, &self.linear);

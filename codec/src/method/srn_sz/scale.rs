@@ -4,19 +4,28 @@ use crate::entropy::codes::log_class;
 use crate::entropy::symbols::CLASSES;
 use crate::method::closed_loop::details::accumulate;
 use crate::method::closed_loop::fit::{FEWEST, add_under};
-use crate::method::closed_loop::plane::Phase;
 use crate::method::closed_loop::step::Step;
 use crate::method::closed_loop::told::change_bits;
-use crate::method::interpolation::expect::WEIGHT_UNIT;
+use crate::method::interpolation::expect::{EDGE, ROW_CLUES, Surroundings, WEIGHT_UNIT};
 use crate::method::interpolation::fit::ClueSamples;
+use caesar_kernels::loops;
 
-/// Clues: magnitudes north, north-west, north-east and two rows north; sums over coarse points, centres, points to the right
-/// and references; one; the mean magnitude that the network's class means.
-pub const CLUES: usize = 10;
-/// Columns of margin in rows of magnitudes.
-pub const EDGE: usize = 1;
-/// Weights to start from: the network alone.
-pub const START: [i16; CLUES] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 256];
+/// Clues: those that `interpolation` has before a row is coded, then the mean magnitude that the network's class means.
+pub const CLUES: usize = ROW_CLUES + 1;
+/// Weights to start from where a network is asked: it alone.
+const ASKED: [i16; CLUES] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 256];
+/// The same where none is, by phase, without and with references: about the means over many fields.
+const ALONE: [[[i16; CLUES]; 2]; 3] = [
+    [[46, 20, 14, 8, 4, 0, 0, 0, 16, 4, 0, 8, 0], [18, 8, 6, 4, 10, 0, 0, 34, 2, 0, 2, 8, 0]],
+    [[18, 10, 8, 8, 2, 22, 0, 0, 12, 2, 0, 6, 0], [8, 6, 4, 2, 8, 22, 0, 32, 2, 0, 0, 8, 0]],
+    [[10, 4, 4, 2, 0, 12, 22, 0, 6, 2, 0, 6, 0], [6, 2, 2, 2, 4, 20, 12, 28, 2, 0, 0, 8, 0]],
+];
+
+/// Weights to start from.
+pub fn start(step: &Step, asked: bool) -> [i16; CLUES] {
+    if asked { ASKED } else { ALONE[step.sources.phase as usize - 1][usize::from(step.reference_sizes.is_some())] }
+}
+
 /// The mean magnitude of codes of each class, were they logistic, in 65536ths.
 const MEAN: [u32; CLASSES] = [
     1, 1, 1, 1, 1, 1, 2, 10, 44, 157, 456, 1117,
@@ -43,44 +52,30 @@ const NEAREST: [u8; 256] = {
     nearest
 };
 
-/// Clue `index` of a row of targets, but for the network's; the magnitudes of the two rows above with margins, nearest first.
-fn clue_row(index: usize, step: &Step, row: usize, above: [&[i16]; 2], out: &mut [i16]) {
-    let columns = out.len();
-    let shifted = |row: &[i16], by: usize, out: &mut [i16]| out.copy_from_slice(&row[by..][..columns]);
-    match index {
-        0 => shifted(above[0], EDGE, out),
-        1 => shifted(above[0], EDGE - 1, out),
-        2 => shifted(above[0], EDGE + 1, out),
-        3 => shifted(above[1], EDGE, out),
-        4 => step.sizes_near(Phase::Coarse, row, out),
-        5 => step.sizes_near(Phase::Centre, row, out),
-        6 => step.sizes_near(Phase::Right, row, out),
-        7 => step.sizes_of_references(row, out),
-        _ => out.fill(1),
-    }
-}
-
 /// Appends the clues of some columns of a row to samples.
-pub fn sample(samples: &mut ClueSamples<CLUES>, step: &Step, row: usize, above: [&[i16]; 2], classes: &[u8], kept: &[usize]) {
+pub fn sample(samples: &mut ClueSamples<CLUES>, around: &Surroundings, classes: &[u8], kept: &[usize]) {
     let mut clue = vec![0; classes.len()];
-    for index in 0..CLUES - 1 {
-        clue_row(index, step, row, above, &mut clue);
+    for index in 0..ROW_CLUES {
+        around.clue_row(index, &mut clue);
         samples.clues[index].extend(kept.iter().map(|&x| f32::from(clue[x])));
     }
     samples.clues[CLUES - 1].extend(kept.iter().map(|&x| MEAN[usize::from(classes[x])] as f32 / 65536.0));
 }
 
-/// Weights that pay for being told instead of `start`, or `start`: those that the samples want, or none but the network's.
-pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES]) -> [i16; CLUES] {
-    if samples.magnitudes.len() < 4 * FEWEST {
-        return *start;
+/// Weights that pay for being told instead of `start`, those that the samples want or `plain` ones; else `start`. With the bits of the step
+/// under them.
+pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain: &[i16; CLUES]) -> ([i16; CLUES], f64) {
+    let cost = |weights: &[i16; CLUES]| {
+        // What is gained on samples is not all gained.
+        let told = if weights == start { 0.0 } else { 2.0 * change_bits(start, weights, WEIGHT_UNIT) };
+        bits(samples, weights) * samples.share + told
+    };
+    let mut candidates = vec![*start, *plain];
+    if samples.magnitudes.len() >= 4 * FEWEST {
+        candidates.push(samples.fit());
     }
-    let now = bits(samples, start);
-    // What is gained on samples is not all gained.
-    let gain = |weights: &[i16; CLUES]| (now - bits(samples, weights)) * samples.share * 0.5 - change_bits(start, weights, WEIGHT_UNIT);
-    let candidates = [START, samples.fit()];
-    let best = if gain(&candidates[0]) >= gain(&candidates[1]) { candidates[0] } else { candidates[1] };
-    if gain(&best) > 0.0 { best } else { *start }
+    let costs = candidates.into_iter().map(|weights| (weights, cost(&weights)));
+    costs.min_by(|a, b| a.1.total_cmp(&b.1)).expect("three candidates at most, two at least")
 }
 
 /// The bits of the sampled magnitudes, were each class coded by a histogram of its own.
@@ -125,21 +120,44 @@ impl Weighing {
         Weighing { weights, told: MEAN.map(|mean| (network * u64::from(mean) >> 8).min(LARGEST.into()) as u32) }
     }
 
-    /// Turns the network's classes of a row into those under which its codes are coded.
-    pub fn weigh(&self, step: &Step, row: usize, above: [&[i16]; 2], classes: &mut [u8], clue: &mut [i16], sums: &mut [i32]) {
-        // Nothing but the network is asked.
-        if self.weights == START {
-            return;
-        }
-        sums.fill(0);
-        for index in (0..CLUES - 1).filter(|&i| self.weights[i] != 0) {
-            clue_row(index, step, row, above, clue);
+    /// What all clues but those of the rows above come to.
+    pub fn known(&self, around: &Surroundings, clue: &mut Vec<i16>, known: &mut Vec<i32>) {
+        known.clear();
+        known.resize(around.prediction.len(), 0);
+        clue.resize(known.len(), 0);
+        for index in (ABOVE..ROW_CLUES).filter(|&i| self.weights[i] != 0) {
+            around.clue_row(index, clue);
             clue.iter_mut().for_each(|c| *c = (*c).clamp(0, 8191));
-            accumulate(clue, self.weights[index], sums);
+            accumulate(clue, self.weights[index], known);
         }
-        for (class, &sum) in classes.iter_mut().zip(&*sums) {
+    }
+
+    /// Turns the network's classes of a row into those under which its codes are coded, from what else is known of it and the
+    /// magnitudes of the codes above.
+    pub fn weigh(&self, known: &[i32], above: [&[i16]; 2], classes: &mut [u8]) {
+        // Nothing but the network is asked.
+        if self.weights != ASKED {
+            weigh_row(self, known, above, classes);
+        }
+    }
+}
+
+/// Clues that the rows above are: north, north-west, north-east, and two rows north.
+const ABOVE: usize = 4;
+
+loops! {
+    fn weigh_row(weighing: &Weighing, known: &[i32], above: [&[i16]; 2], classes: &mut [u8]) {
+        let weights: [i32; ABOVE] = std::array::from_fn(|i| weighing.weights[i].into());
+        let columns = classes.len();
+        let north = &above[0][..columns + 2 * EDGE];
+        let far = &above[1][EDGE..][..columns];
+        let known = &known[..columns];
+        let cut = |size: i16| i32::from(size.clamp(0, 8191));
+        for (x, class) in classes.iter_mut().enumerate() {
+            let near = [1, 0, 2].map(|at| cut(north[x + EDGE - 1 + at]));
+            let sum = known[x] + weights[0] * near[0] + weights[1] * near[1] + weights[2] * near[2] + weights[3] * cut(far[x]);
             let around = (sum as u32).min(LARGEST >> 8) << 8;
-            *class = nearest(around + self.told[usize::from(*class).min(CLASSES - 1)]);
+            *class = nearest(around + weighing.told[usize::from(*class).min(CLASSES - 1)]);
         }
     }
 }

@@ -1,120 +1,151 @@
 //! Codes as symbols: a step whose targets are predicted and coded side by side.
 
+use super::choice::Choice;
 use super::networks::{Networks, Trusts};
-use super::scale::{self, CLUES, EDGE, Weighing};
+use super::scale::{self, CLUES, Weighing};
 use crate::entropy::BitCoder;
 use crate::entropy::ans::SymbolCoder;
-use crate::entropy::symbols::SymbolModel;
+use crate::entropy::symbols::{Occurrences, SymbolModel};
 use crate::method::closed_loop::Steps;
 use crate::method::closed_loop::bin::Bin;
-use crate::method::closed_loop::fit::Search;
 use crate::method::closed_loop::plane::Plane;
-use crate::method::closed_loop::step::{Linear, Linears, Predictor, Step, magnitudes_of};
+use crate::method::closed_loop::step::{Buffers, Linear, Linears, Predictor, Step, magnitudes_of};
 use crate::method::closed_loop::told::Told;
-use crate::method::interpolation::expect::{WEIGHT_LIMIT, WEIGHT_UNIT};
-use crate::method::interpolation::fit::ClueSamples;
+use crate::method::interpolation::expect::{EDGE, Surroundings, WEIGHT_LIMIT, WEIGHT_UNIT};
+use crate::team::Team;
+use std::ops::Range;
+use std::sync::Arc;
 
-/// Everything that is learned while the steps of a tile are coded, and the coder of their codes; what else is told goes
-/// another way.
+/// Steps of as many targets are coded in two halves, which know nothing of each other, so that two threads can work at them.
+const DIVIDED: usize = 1 << 10;
+
+/// Everything that is learned while the steps of a tile are coded; what is told of them goes another way than their codes.
 pub struct StepCoder<'m, S> {
-    bin: Bin,
-    networks: &'m Networks,
+    pub by: Predictors<'m>,
+    pub team: &'m Team,
     linears: Linears,
-    trusts: Trusts,
-    weights: Told<CLUES>,
+    pub trusts: Trusts,
+    /// Where no network is asked, and where one is.
+    weights: [Told<CLUES>; 2],
     symbols: SymbolModel,
-    coder: &'m mut S,
+    strands: &'m mut Strands<S>,
 }
 
-/// A step as its encoder foresees it.
-struct Foreseen {
-    predictions: Plane<i32>,
-    classes: Plane<u8>,
-    codes: Plane<i32>,
+/// What turns the surroundings of targets into predictions and classes.
+#[derive(Clone, Copy)]
+pub struct Predictors<'m> {
+    pub networks: &'m Networks,
+    pub bin: Bin,
+}
+
+/// Where the codes go of steps that are not divided, and those of upper and lower halves.
+pub struct Strands<S> {
+    pub whole: S,
+    pub halves: [S; 2],
+}
+
+/// The upper and the lower half of as many rows.
+pub fn halves(rows: usize) -> [Range<usize>; 2] {
+    [0..rows / 2, rows / 2..rows]
+}
+
+/// What some rows of a step became.
+struct Coded {
+    values: Vec<i32>,
+    sizes: Vec<i16>,
+    occurred: Occurrences,
 }
 
 impl<'m, S> StepCoder<'m, S> {
-    pub fn new(bin: Bin, networks: &'m Networks, coder: &'m mut S) -> Self {
-        let (linears, weights) = (Linears::new(), Told::new(WEIGHT_UNIT));
-        StepCoder { bin, networks, linears, trusts: Trusts::default(), weights, symbols: SymbolModel::default(), coder }
+    pub fn new(bin: Bin, networks: &'m Networks, team: &'m Team, strands: &'m mut Strands<S>) -> Self {
+        let weights = [Told::new(WEIGHT_UNIT), Told::new(WEIGHT_UNIT)];
+        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), strands }
     }
 
-    fn foresee(&self, step: &Step, linear: &Linear, original: &Plane<i32>) -> Foreseen {
-        let (rows, columns) = (step.rows, step.columns);
-        let (mut scratch, mut buffers) = (self.networks.scratch(step, linear, self.bin), step.buffers());
-        let mut foreseen = Foreseen { predictions: Plane::new(rows, columns), classes: Plane::new(rows, columns), codes: Plane::new(rows, columns) };
-        for row in 0..rows {
-            self.networks.predict_row(step, row, linear, &mut scratch, &mut buffers);
-            let codes = foreseen.codes.row_mut(row);
-            self.bin.quantise(original.row(row as isize, 0, columns), &buffers.prediction, codes);
-            if let Some(masked) = step.masked(row) {
-                codes.iter_mut().zip(masked).filter(|(_, m)| **m).for_each(|(code, _)| *code = 0);
+    /// The weights that were last told for such a step.
+    pub fn start(&self, step: &Step, asked: bool) -> [i16; CLUES] {
+        self.weights[usize::from(asked)].last(step.slot()).unwrap_or_else(|| scale::start(step, asked))
+    }
+}
+
+impl Predictors<'_> {
+    /// The codes that an encoder wants.
+    pub fn quantise(&self, step: &Step, row: usize, prediction: &[i32], codes: &mut [i32]) {
+        let Some((original, _)) = step.original else { return };
+        self.bin.quantise(original.row(row as isize, 0, step.columns), prediction, codes);
+        if let Some(masked) = step.masked(row) {
+            codes.iter_mut().zip(masked).filter(|(_, m)| **m).for_each(|(code, _)| *code = 0);
+        }
+    }
+
+    pub fn surroundings<'a>(&self, step: &'a Step, row: usize, buffers: &'a Buffers, above: [&'a [i16]; 2]) -> Surroundings<'a> {
+        Surroundings { step, bin_log: self.bin.log(), row, bases: &buffers.bases, prediction: &buffers.prediction, above }
+    }
+
+    fn code<S: SymbolCoder>(self, step: &Step, rows: Range<usize>, linear: &Linear, weighing: &Weighing, symbols: &SymbolModel, coder: &mut S) -> Coded {
+        let columns = step.columns;
+        let (mut values, mut sizes) = (Vec::with_capacity(rows.len() * columns), vec![0; rows.len() * columns]);
+        let mut part = symbols.part();
+        let mut scratch = self.networks.scratch(step, linear, self.bin, rows.clone());
+        let (together, stride) = (self.networks.together(step), step.stride());
+        let mut buffers = step.buffers();
+        let mut codes = vec![0; columns];
+        let mut above = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
+        let (mut clue, mut known) = (Vec::new(), Vec::new());
+        let mut sizes_of_rows = sizes.chunks_exact_mut(columns);
+        for first in rows.clone().step_by(together) {
+            let count = together.min(rows.end - first);
+            let length = (count - 1) * stride + columns;
+            if buffers.prediction.len() != length {
+                buffers = Buffers::new(length);
             }
-            foreseen.predictions.row_mut(row).copy_from_slice(&buffers.prediction);
-            foreseen.classes.row_mut(row).copy_from_slice(&buffers.classes);
+            self.networks.predict_row(step, first, linear, &mut scratch, &mut buffers);
+            weighing.known(&self.surroundings(step, first, &buffers, [&[]; 2]), &mut clue, &mut known);
+            for (row, sizes) in (first..).zip(sizes_of_rows.by_ref().take(count)) {
+                let here = (row - first) * stride..(row - first) * stride + columns;
+                let (prediction, classes) = (&mut buffers.prediction[here.clone()], &mut buffers.classes[here.clone()]);
+                self.quantise(step, row, prediction, &mut codes);
+                weighing.weigh(&known[here], above.each_ref().map(|a| &a[..]), classes);
+                part.code_row(coder, &mut codes, classes, step.masked(row));
+                self.bin.restore(&codes, prediction);
+                values.extend_from_slice(prediction);
+                magnitudes_of(&codes, sizes);
+                above.swap(0, 1);
+                above[0][EDGE..][..columns].copy_from_slice(sizes);
+            }
         }
-        foreseen
-    }
-
-    /// Clues and codes of some targets in whole rows.
-    fn samples(&self, step: &Step, foreseen: &Foreseen, search: Search) -> ClueSamples<CLUES> {
-        let (rows, columns) = (step.rows, step.columns);
-        let mut samples = ClueSamples::new(search.share(rows, columns), [true; CLUES]);
-        for row in search.rows(rows, columns) {
-            let magnitudes = [0, 1, 2].map(|up| {
-                let mut magnitudes = vec![0; columns + 2 * EDGE];
-                if row >= up {
-                    magnitudes_of(foreseen.codes.row((row - up) as isize, -(EDGE as isize), columns + 2 * EDGE), &mut magnitudes);
-                }
-                magnitudes
-            });
-            let [here, above @ ..] = &magnitudes;
-            let above = above.each_ref().map(|row| &row[..]);
-            let kept = search.columns(columns, step.masked(row));
-            scale::sample(&mut samples, step, row, above, foreseen.classes.row(row as isize, 0, columns), &kept);
-            samples.magnitudes.extend(kept.iter().map(|&x| f32::from(here[x + EDGE])));
-        }
-        samples
+        Coded { values, sizes, occurred: part.finish() }
     }
 }
 
 impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
     fn bin(&self) -> Bin {
-        self.bin
+        self.by.bin
     }
 
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
-        let columns = step.columns;
-        let linear = self.linears.code(coder, step, self.bin);
-        let linear = self.networks.tell(coder, &mut self.trusts, step, linear, self.bin);
-        let foreseen = step.original.map(|(original, search)| (self.foresee(step, &linear, original), search));
-        let start = self.weights.last(step.slot()).unwrap_or(scale::START);
-        let fitted = foreseen.as_ref().map_or(start, |(f, search)| scale::better_weights(&self.samples(step, f, *search), &start));
-        let weights = self.weights.code(coder, step.slot(), start, fitted, |_| true);
+        let linear = self.linears.code(coder, step, self.by.bin);
+        let choice = step.original.map(|(_, search)| Choice::new(self, step, &linear, search));
+        let trust = self.trusts.code(coder, step, choice.as_ref().map_or(0, |c| c.trust));
+        let linear = Linear { trust, ..linear };
+        let start = self.start(step, trust > 0);
+        let wanted = choice.map_or(start, |c| c.weights);
+        let weights = self.weights[usize::from(trust > 0)].code(coder, step.slot(), start, wanted, |_| true);
         let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
 
-        // What is foreseen need not be predicted again.
-        let mut scratch = foreseen.is_none().then(|| self.networks.scratch(step, &linear, self.bin));
-        let mut buffers = step.buffers();
-        let mut codes = vec![0; columns];
-        let mut above = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
-        let (mut clue, mut sums) = (vec![0; columns], vec![0; columns]);
-        for row in 0..step.rows {
-            if let Some(scratch) = &mut scratch {
-                self.networks.predict_row(step, row, &linear, scratch, &mut buffers);
-            }
-            if let Some((f, _)) = &foreseen {
-                buffers.prediction.copy_from_slice(f.predictions.row(row as isize, 0, columns));
-                buffers.classes.copy_from_slice(f.classes.row(row as isize, 0, columns));
-                codes.copy_from_slice(f.codes.row(row as isize, 0, columns));
-            }
-            weighing.weigh(step, row, above.each_ref().map(|a| &a[..]), &mut buffers.classes, &mut clue, &mut sums);
-            self.symbols.code_row(self.coder, &mut codes, &buffers.classes, step.masked(row));
-            self.bin.restore(&codes, &mut buffers.prediction);
-            values.row_mut(row).copy_from_slice(&buffers.prediction);
-            magnitudes_of(&codes, sizes.row_mut(row));
-            above.swap(0, 1);
-            magnitudes_of(&codes, &mut above[0][EDGE..EDGE + columns]);
+        let (by, symbols) = (self.by, &self.symbols);
+        let parts = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
+            let (rows, coders) = (halves(step.rows), &mut self.strands.halves);
+            self.team.both(|half| by.code(step, rows[half].clone(), &linear, &weighing, symbols, &mut coders[half])).to_vec()
+        } else {
+            vec![Arc::new(by.code(step, 0..step.rows, &linear, &weighing, symbols, &mut self.strands.whole))]
+        };
+        self.symbols.learn(parts.iter().map(|part| &part.occurred));
+        let of_values = parts.iter().flat_map(|part| part.values.chunks_exact(step.columns));
+        let of_sizes = parts.iter().flat_map(|part| part.sizes.chunks_exact(step.columns));
+        for (row, (of_values, of_sizes)) in of_values.zip(of_sizes).enumerate() {
+            values.row_mut(row).copy_from_slice(of_values);
+            sizes.row_mut(row).copy_from_slice(of_sizes);
         }
         values.extend_smoothly();
         sizes.extend_flat();

@@ -1,0 +1,81 @@
+//! What the encoder chooses for a step: whether its network is worth the time, and under which weights codes are expected.
+
+use super::networks::Corrected;
+use super::scale::{self, CLUES};
+use super::step::{Predictors, StepCoder, halves};
+use crate::method::closed_loop::fit::{FEWEST, Search};
+use crate::method::closed_loop::step::{Linear, Predictor, Step, TRUST, magnitudes_of};
+use crate::method::interpolation::expect::EDGE;
+use crate::method::interpolation::fit::ClueSamples;
+use std::ops::Range;
+
+pub struct Choice {
+    pub trust: i16,
+    pub weights: [i16; CLUES],
+}
+
+impl Choice {
+    pub fn new<S>(coder: &StepCoder<S>, step: &Step, linear: &Linear, search: Search) -> Self {
+        let (by, team, start) = (&coder.by, coder.team, coder.trusts.last(step));
+        if step.rows * step.columns < FEWEST {
+            return Choice { trust: start, weights: coder.start(step, start > 0) };
+        }
+        let rows = halves(step.rows);
+        let mut corrected = [const { Vec::new() }; 2];
+        let [upper, lower] = team.both(|half| {
+            let (of_half, costs) = by.networks.correct(step, &Linear { trust: TRUST, ..*linear }, by.bin, rows[half].clone());
+            corrected[half] = of_half;
+            (by.samples(step, linear, search, rows[half].clone(), None), costs)
+        });
+        let alone = upper.0.and(&lower.0);
+        let trust = upper.1.and(&lower.1).better_trust(if start == 0 { TRUST } else { start }, search.share(step.rows, step.columns));
+        let [upper, lower] = team.both(|half| {
+            corrected[half].iter_mut().for_each(|row| row.trust(trust));
+            by.samples(step, linear, search, rows[half].clone(), Some(&corrected[half]))
+        });
+        let asked = upper.and(&lower);
+        let [alone, asked] = team.both(|i| {
+            let (samples, asked) = ([&alone, &asked][i], i == 1);
+            scale::better_weights(samples, &coder.start(step, asked), &scale::start(step, asked))
+        });
+        if asked.1 < alone.1 * (1.0 - search.worth) {
+            Choice { trust, weights: asked.0 }
+        } else {
+            Choice { trust: 0, weights: alone.0 }
+        }
+    }
+}
+
+impl Predictors<'_> {
+    /// Clues and codes of some targets in whole rows among `rows`, as they are corrected, or as the linear predictor alone has them.
+    fn samples(&self, step: &Step, linear: &Linear, search: Search, rows: Range<usize>, corrected: Option<&[Corrected]>) -> ClueSamples<CLUES> {
+        let columns = step.columns;
+        let linear = Linear { trust: 0, ..*linear };
+        let mut samples = ClueSamples::new(search.share(step.rows, columns), [true; CLUES]);
+        let (mut scratch, mut buffers) = (self.networks.scratch(step, &linear, self.bin, rows.clone()), step.buffers());
+        let mut magnitudes = [(); 3].map(|()| vec![0; columns + 2 * EDGE]);
+        let mut codes = vec![0; columns];
+        for (i, row) in search.rows(step.rows, columns).filter(|row| rows.contains(row)).enumerate() {
+            let corrected = corrected.map(|rows| &rows[i].buffers);
+            // The codes of the rows above are near enough those of the linear predictor.
+            for (up, magnitudes) in magnitudes.iter_mut().enumerate().rev() {
+                let inner = &mut magnitudes[EDGE..][..columns];
+                if row < up {
+                    inner.fill(0);
+                    continue;
+                }
+                self.networks.predict_row(step, row - up, &linear, &mut scratch, &mut buffers);
+                let known = if up == 0 { corrected.unwrap_or(&buffers) } else { &buffers };
+                self.quantise(step, row - up, &known.prediction, &mut codes);
+                magnitudes_of(&codes, inner);
+            }
+            let known = corrected.unwrap_or(&buffers);
+            let [here, above @ ..] = &magnitudes;
+            let around = self.surroundings(step, row, known, above.each_ref().map(|row| &row[..]));
+            let kept = search.columns(columns, step.masked(row));
+            scale::sample(&mut samples, &around, &known.classes, &kept);
+            samples.magnitudes.extend(kept.iter().map(|&x| f32::from(here[x + EDGE])));
+        }
+        samples
+    }
+}
