@@ -18,8 +18,8 @@ const OWN: usize = 48;
 const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
 /// Expected scales are u8, eight to an octave; four of them share a context.
 const SCALES: usize = 64;
-/// Reaches: 0, 1, 2, 4, … 32768 coefficients.
-const REACHES: usize = 17;
+/// Reaches: 0, 1, 2, 4, … 65536 coefficients.
+const REACHES: usize = 18;
 
 /// Reach of a block: the smallest r such that all coefficients from `2^(r-1)` on are zero (0: all are).
 fn reach(block: &[i32]) -> usize {
@@ -180,7 +180,7 @@ pub fn code_blocks<C: BitCoder>(
             let both = 2 * beside + below_;
             let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below_).min(LEVELS - 1));
             let scale = match scales {
-                Some(scale) => usize::from(scale(block, s) / 4).min(SCALES - 1),
+                Some(scale) => usize::from(scale(block, s) / 4),
                 None => (s + 1).ilog2() as usize * 4 + reach / 4,
             };
             let quantiser = usize::from(state.quantiser());
@@ -188,7 +188,7 @@ pub fn code_blocks<C: BitCoder>(
                 (beside_level * LEVELS + below_level) * 2 + quantiser,
                 frequency[s] * LEVELS + beside_level,
                 (log_class(both).min(FINE - 1) * 8 + reach * 8 / REACHES) * 2 + quantiser,
-                scale * LEVELS + below_level,
+                scale.min(SCALES - 1) * LEVELS + below_level,
             ];
             let context = Context {
                 tables,

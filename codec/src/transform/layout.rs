@@ -1,11 +1,14 @@
 //! How an image is cut into blocks, and the order of a block's coefficients.
 
 /// Extents of blocks in the plane.
-pub const SIDES: [usize; 3] = [8, 16, 32];
+pub const SIDES: [usize; 4] = [8, 16, 32, 64];
 
-/// Octaves of frequency: in time (32 frames), in the plane (32 points).
+/// Points of the largest block.
+pub const MAX_BLOCK: usize = 1 << 16;
+
+/// Octaves of frequency: in time (32 frames), in the plane (64 points).
 pub const TIME_OCTAVES: usize = 6;
-pub const PLANE_OCTAVES: usize = 6;
+pub const PLANE_OCTAVES: usize = 7;
 
 /// An image of `count · [frames, side, side]` points in blocks of `frames × side × side`.
 ///
@@ -65,7 +68,7 @@ impl Layout {
         [self.count[0] * self.frames, self.count[1] * self.side, self.count[2] * self.side]
     }
 
-    /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15), 5 (16–31).
+    /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15), 5 (16–31), 6 (32–63).
     pub fn octaves(&self, scan_position: usize) -> [usize; 3] {
         let place = self.scan[scan_position];
         let n = self.side;

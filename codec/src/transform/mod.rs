@@ -8,7 +8,7 @@ mod trellis;
 
 pub use coder::code_blocks;
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse};
-pub use layout::{Layout, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
+pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
 pub use trellis::{State, estimate, quantise};
 
 /// Steps to an octave.

@@ -130,7 +130,7 @@ impl First {
 }
 
 /// Octaves of scanning positions that have rates of their own.
-const POSITIONS: usize = 16;
+const POSITIONS: usize = 17;
 
 /// How many coefficients of a block may have codes: a power of two, as the coder tells it.
 fn coded(coefficients: &[f32]) -> usize {

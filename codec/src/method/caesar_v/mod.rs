@@ -20,7 +20,7 @@ use crate::lattice::{Coded, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, Layout, SIDES};
+use crate::transform::{self, Layout, MAX_BLOCK, SIDES};
 use padding::Padding;
 
 /// The role of the models that suit a tile and an effort: stacks need enough frames to fill half a block.
@@ -87,15 +87,16 @@ impl Settings {
         let (joint, hyper, sharpen) = (flag(self.joint), flag(self.hyper), flag(self.sharpen));
         let step = coder.code_raw(self.step.into(), 8) as u8;
         let mean = coder.code_raw(self.mean as u32, 32) as i32;
-        if step > transform::LAST_STEP || usize::from(size) >= SIDES.len() {
-            return corrupt(format!("step {step}, block size {size}"));
+        if step > transform::LAST_STEP {
+            return corrupt(format!("step {step}"));
         }
         Ok(Settings { size, joint, hyper, sharpen, step, mean })
     }
 
     fn layout(&self, padding: &Padding, frames: usize) -> Layout {
-        let frames = if self.joint { padding.joint().unwrap_or(frames) } else { frames };
-        Layout::new(padding.padded, frames, SIDES[usize::from(self.size)])
+        let side = SIDES[usize::from(self.size)];
+        let joint = padding.joint().filter(|&frames| self.joint && frames * side * side <= MAX_BLOCK);
+        Layout::new(padding.padded, joint.unwrap_or(frames), side)
     }
 }
 
