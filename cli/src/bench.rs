@@ -115,7 +115,7 @@ impl Bench {
         pictures.flatten().try_for_each(|path| create(&path).map(drop))?;
         let peers = if self.wants_peers() { Some(Peers::find()?) } else { None };
         for set in &chosen {
-            let field = Field::read(set, &sets, self.limit << 20)?;
+            let field = Field::read(set, &sets, self.limit.saturating_mul(1 << 20))?;
             println!("{}", field.describe());
             let rows = self.measure(&field, peers.as_ref())?;
             report::print(&rows, peers.as_ref().map_or(&[], |peers| &peers.notes));

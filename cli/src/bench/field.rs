@@ -17,9 +17,9 @@ pub struct Field {
     /// Bit patterns of fills and the like, as the codec finds them.
     specials: Vec<u64>,
     /// Number, least and largest of the ordinary values.
-    pub points: usize,
-    pub low: f64,
-    pub high: f64,
+    points: usize,
+    low: f64,
+    high: f64,
     /// The rows of a plane go from the south to the north.
     pub rows_go_up: bool,
     /// Which part of the variable this is; empty: all of it.
