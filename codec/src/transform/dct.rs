@@ -168,9 +168,9 @@ enum Time {
     Two(Axis<2, 1>),
     Three(Axis<3, 2>),
     Eight(Axis<8, 4>),
-    Sixteen(Axis<16, 8>),
-    TwentyFour(Axis<24, 12>),
-    ThirtyTwo(Axis<32, 16>),
+    Sixteen(Box<Axis<16, 8>>),
+    TwentyFour(Box<Axis<24, 12>>),
+    ThirtyTwo(Box<Axis<32, 16>>),
 }
 
 impl Time {
@@ -180,9 +180,9 @@ impl Time {
             2 => Time::Two(Axis::new(direction)),
             3 => Time::Three(Axis::new(direction)),
             8 => Time::Eight(Axis::new(direction)),
-            16 => Time::Sixteen(Axis::new(direction)),
-            24 => Time::TwentyFour(Axis::new(direction)),
-            _ => Time::ThirtyTwo(Axis::new(direction)),
+            16 => Time::Sixteen(Box::new(Axis::new(direction))),
+            24 => Time::TwentyFour(Box::new(Axis::new(direction))),
+            _ => Time::ThirtyTwo(Box::new(Axis::new(direction))),
         }
     }
 

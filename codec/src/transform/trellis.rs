@@ -49,9 +49,9 @@ pub fn quantise(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f3
     let rates = first.rates(layout, skip);
     let mut codes = vec![0; coefficients.len()];
     let mut path = Path::default();
-    first.each(layout, skip, |block, kind| {
+    first.each(layout, skip, |block, mut surroundings| {
         let part = block * len..(block + 1) * len;
-        path.find(&first.coefficients[part.clone()], first.expected[block], weight, |s| rates[kind(s)]);
+        path.find(&first.coefficients[part.clone()], first.expected[block], weight, |s| rates[surroundings.kind(s)]);
         path.write(&mut codes[part]);
         codes[block * len] += first.expected[block];
     });
@@ -64,14 +64,14 @@ pub fn estimate(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f3
     let first = First::of(coefficients, layout, skip);
     let rates = first.rates(layout, skip);
     let mut total = 0.0;
-    first.each(layout, skip, |block, kind| {
+    first.each(layout, skip, |block, mut surroundings| {
         let coefficients = &first.coefficients[block * len..(block + 1) * len];
         let used = coded(coefficients);
         let mut sum: f32 = coefficients[used..].iter().map(|c| c * c).sum();
         for (s, c) in coefficients[..used].iter().enumerate() {
             let magnitude = ((c.abs() + 0.6) / 2.0) as i32;
             let missed = c.abs() - 2.0 * magnitude as f32;
-            sum += missed * missed + weight * rates[kind(s)].of(0, magnitude);
+            sum += missed * missed + weight * rates[surroundings.kind(s)].of(0, magnitude);
         }
         total += f64::from(sum);
     });
@@ -104,28 +104,42 @@ impl First {
     fn rates(&self, layout: &Layout, skip: &[bool]) -> Vec<Rate> {
         let len = layout.block_len();
         let mut seen = vec![Seen::default(); FINE * POSITIONS];
-        self.each(layout, skip, |block, kind| {
+        self.each(layout, skip, |block, mut surroundings| {
             let coefficients = &self.coefficients[block * len..(block + 1) * len];
             for (s, c) in coefficients[..coded(coefficients)].iter().enumerate() {
-                seen[kind(s)].count(c.abs());
+                seen[surroundings.kind(s)].count(c.abs());
             }
         });
         seen.iter().map(Seen::rate).collect()
     }
 
-    /// Calls `f` with each block and the kinds of surroundings of its coefficients, which it asks for from the lowest on.
-    fn each(&self, layout: &Layout, skip: &[bool], mut f: impl FnMut(usize, &mut dyn FnMut(usize) -> usize)) {
+    /// Calls `f` with each block and its surroundings.
+    fn each(&self, layout: &Layout, skip: &[bool], mut f: impl FnMut(usize, Surroundings)) {
         let len = layout.block_len();
         let nothing = vec![0; len];
         let mut below = Below::new(len);
         for block in (0..layout.blocks()).filter(|&b| !skip[b]) {
             let beside = Beside::of(&Near::of(block, layout.count, Some(skip)), &self.sizes, &nothing);
-            f(block, &mut |s| {
-                let both = 2 * beside.at(s) + below.at(layout.lower[s]);
-                below.note(s, layout.lower[s], self.sizes[block * len + s].into());
-                log_class(both).min(FINE - 1) * POSITIONS + (s + 1).ilog2() as usize
-            });
+            f(block, Surroundings { beside, below: &mut below, own: &self.sizes[block * len..(block + 1) * len], layout });
         }
+    }
+}
+
+/// What is around the coefficients of a block, which are asked for from the lowest on.
+struct Surroundings<'a> {
+    beside: Beside<'a>,
+    below: &'a mut Below,
+    own: &'a [u16],
+    layout: &'a Layout,
+}
+
+impl Surroundings<'_> {
+    #[inline(always)]
+    fn kind(&mut self, position: usize) -> usize {
+        let lower = self.layout.lower[position];
+        let both = 2 * self.beside.at(position) + self.below.at(lower);
+        self.below.note(position, lower, self.own[position].into());
+        log_class(both).min(FINE - 1) * POSITIONS + (position + 1).ilog2() as usize
     }
 }
 

@@ -13,12 +13,9 @@ use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
 /// Encodes a tile with the best settings the effort finds.
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
     let padding = Padding::new(tile.shape, model.frames)?;
-    let joint = if padding.joint().is_some() { &[false, true][..] } else { &[false] };
-    let shapes = joint.iter().flat_map(|&joint| (0..SIDES.len() as u8).map(move |size| Settings { size, joint, ..Settings::default() }));
-    let analyses: Vec<_> = shapes.map(|settings| Analysis::of(tile, settings, &padding, model)).collect();
-    let reference = reference_step(&analyses[0], tile, target);
-    let cheapest = analyses.iter().map(|a| (a.cost(reference), a)).min_by(|a, b| a.0.total_cmp(&b.0));
-    let (_, analysis) = cheapest.expect("several block sizes");
+    let analysis = Analysis::of(tile, Settings::default(), &padding, model);
+    let reference = reference_step(&analysis, tile, target);
+    let analysis = &cheapest(analysis, reference, tile, &padding, model);
 
     let base = Settings { hyper: false, sharpen: true, step: reference, ..analysis.settings };
     let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
@@ -38,10 +35,14 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
             let (mut under, mut over) = (None, None);
             while let Some(step) = search.next() {
                 let candidate = open(Settings { step, ..base })?;
-                let kept = search.learn(residual::mean_square(tile, &candidate.prediction));
-                *(if kept { &mut under } else { &mut over }) = Some(candidate);
+                let error = residual::mean_square(tile, &candidate.prediction);
+                match search.learn(error) {
+                    true => under = Some(candidate),
+                    false => over = Some((error, candidate)),
+                }
             }
-            match (under.map(closed).transpose()?, over.map(closed).transpose()?) {
+            let near = over.filter(|(error, _)| under.is_none() || *error < 1.2 * limit).map(|(_, candidate)| candidate);
+            match (under.map(closed).transpose()?, near.map(closed).transpose()?) {
                 (Some(under), Some(over)) => smaller(under, over),
                 (Some(one), None) | (None, Some(one)) => one,
                 (None, None) => unreachable!("a search tries its first step"),
@@ -59,6 +60,22 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
 
 fn smaller(a: (Coded, Candidate), b: (Coded, Candidate)) -> (Coded, Candidate) {
     if b.0.bytes.len() < a.0.bytes.len() { b } else { a }
+}
+
+/// The analysis by the block size, and length, at which latents cost least.
+fn cheapest(first: Analysis, reference: u8, tile: &Tile, padding: &Padding, model: &Networks) -> Analysis {
+    let plain = (1..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() });
+    let joint = (0..SIDES.len() as u8).map(|size| Settings { size, joint: true, ..Settings::default() });
+    let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
+    let mut best = (first.cost(reference), first);
+    for settings in plain.chain(joint) {
+        let analysis = Analysis::of(tile, settings, padding, model);
+        let cost = analysis.cost(reference);
+        if cost < best.0 {
+            best = (cost, analysis);
+        }
+    }
+    best.1
 }
 
 /// The step to start from.
