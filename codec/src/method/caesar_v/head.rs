@@ -86,13 +86,21 @@ impl Window {
 
     fn add(&self, image: &mut [i32], correction: &Tensor<i32>, bits: u32) {
         let [_, _, wide, channels] = self.shape();
-        let half = (1i64 << bits) >> 1;
         for (row, down, channel) in self.rows() {
             let line = &correction.data[down * wide * channels..][..wide * channels];
-            for (points, pixel) in image[row].as_chunks_mut::<PATCH>().0.iter_mut().zip(line.chunks_exact(channels)) {
-                for (u, &o) in points.iter_mut().zip(&pixel[channel..channel + PATCH]) {
-                    *u = u.wrapping_add(((i64::from(o) << FRACTION_BITS) + half >> bits) as i32);
-                }
+            add_row(&mut image[row], &line[channel..], channels, bits);
+        }
+    }
+}
+
+caesar_kernels::loops! {
+    /// Adds a row of patches, the network's pixels `pitch` apart.
+    fn add_row(points: &mut [i32], pixels: &[i32], pitch: usize, bits: u32) {
+        let half = (1i64 << bits) >> 1;
+        for (points, pixel) in points.as_chunks_mut::<PATCH>().0.iter_mut().zip(pixels.chunks(pitch)) {
+            for i in 0..PATCH {
+                let change = (i64::from(pixel[i]) << FRACTION_BITS) + half >> bits;
+                points[i] = points[i].wrapping_add(change as i32);
             }
         }
     }

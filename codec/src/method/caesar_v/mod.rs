@@ -134,16 +134,20 @@ fn predict(latents: &[i32], layout: &Layout, settings: &Settings, padding: &Padd
     if settings.sharpen {
         head::sharpen(&mut image, layout.image(), model)?;
     }
-    let step = i64::from(transform::step(settings.step));
-    Ok(padding.crop(&image, |u| to_lattice(u, step, settings.mean)))
+    let step = transform::step(settings.step);
+    Ok(padding.crop(&image, |row| to_lattice(row, step, settings.mean)))
 }
 
-/// A value in 1/64 step as lattice integer; far outside the lattice's limits it stays at a limit.
-fn to_lattice(u: i32, step: i64, mean: i32) -> i32 {
-    const LIMIT: i64 = 1 << 29;
-    let half = 1i64 << (transform::FRACTION_BITS - 1);
-    let v = i64::from(mean) + (i64::from(u) * step + half >> transform::FRACTION_BITS);
-    v.clamp(-LIMIT, LIMIT) as i32
+caesar_kernels::loops! {
+    /// Values in 1/64 step as lattice integers; far outside the lattice's limits they stay at a limit.
+    fn to_lattice(row: &mut [i32], step: i32, mean: i32) {
+        const LIMIT: i64 = 1 << 29;
+        let half = 1i64 << (transform::FRACTION_BITS - 1);
+        for u in row {
+            let v = i64::from(mean) + (i64::from(*u) * i64::from(step) + half >> transform::FRACTION_BITS);
+            *u = v.clamp(-LIMIT, LIMIT) as i32;
+        }
+    }
 }
 
 #[cfg(test)]
