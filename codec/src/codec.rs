@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::field::Layout;
 use crate::network::{Models, NoModels};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use crate::threads::side_by_side;
+use std::sync::Arc;
 
 /// What a decoder accepts from bytes it does not trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,38 +73,9 @@ impl Codec {
         (self.threads / count.max(1)).max(1)
     }
 
-    /// Does `work` for 0..count, tiles side by side, and hands each result to `sink` on the calling thread.
-    ///
-    /// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.
-    pub(crate) fn side_by_side<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync, mut sink: impl FnMut(usize, R)) {
-        let threads = self.threads.min(count);
-        if threads <= 1 {
-            (0..count).for_each(|i| sink(i, work(i)));
-            return;
-        }
-        let next = AtomicUsize::new(0);
-        // The channel is short, so that finished tiles do not pile up.
-        let (sender, receiver) = mpsc::sync_channel(threads);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                let (sender, next, work) = (sender.clone(), &next, &work);
-                let tiles = move || {
-                    loop {
-                        let i = next.fetch_add(1, Ordering::Relaxed);
-                        if i >= count || sender.send((i, work(i))).is_err() {
-                            return;
-                        }
-                    }
-                };
-                // A machine that gives no more threads (process limits of a batch system) does with those it gave.
-                if std::thread::Builder::new().spawn_scoped(scope, tiles).is_err() {
-                    break;
-                }
-            }
-            drop(sender);
-            receiver.into_iter().for_each(|(i, result)| sink(i, result));
-        });
-        (next.into_inner()..count).for_each(|i| sink(i, work(i)));
+    /// [`side_by_side`] on all threads of the codec.
+    pub(crate) fn side_by_side<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync, sink: impl FnMut(usize, R)) {
+        side_by_side(self.threads, count, work, sink);
     }
 }
 

@@ -136,7 +136,7 @@ impl Codec {
         };
         let integers = match entry.method {
             MethodChoice::Interpolation => interpolation::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits)?,
-            MethodChoice::CaesarV => caesar_v::decode(parts.method, region.shape, mask.as_deref(), &*model()?)?,
+            MethodChoice::CaesarV => caesar_v::decode(parts.method, region.shape, mask.as_deref(), &*model()?, threads)?,
             MethodChoice::SrnSz => srn_sz::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits, &*model()?, threads)?,
             other => return Err(Error::Compatibility(format!("this version has no method {}", other.name()))),
         };

@@ -160,7 +160,7 @@ impl Codec {
         let effort = header.options.effort;
         let tile = prepared.tile(lattice);
         let by = |method: MethodChoice, tile: &Tile| match method {
-            MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, effort),
+            MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, effort, self.threads_each(header.plan.count())),
             MethodChoice::SrnSz => self.srn_sz(tile, effort, self.threads_each(header.plan.count())),
             _ => Some(Candidate { coded: interpolation::encode(tile, effort), method: MethodChoice::Interpolation, model: None }),
         };
@@ -186,7 +186,7 @@ impl Codec {
     }
 
     /// A tile by CAESAR-V, and its model; `None` without a model that works.
-    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort) -> Option<Candidate> {
+    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort, threads: usize) -> Option<Candidate> {
         let roles = [effort, Effort::Balanced].map(|effort| caesar_v::role(tile.shape, effort));
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
         let target = match target {
@@ -194,7 +194,7 @@ impl Codec {
             Target::MeanSquare(limit) => residual::Target::MeanSquare((limit.sqrt() / lattice.step - 0.5).max(0.0).powi(2)),
             _ => residual::Target::Pointwise,
         };
-        let coded = caesar_v::encode(tile, target, effort, &*model).ok()?;
+        let coded = caesar_v::encode(tile, target, effort, &*model, threads).ok()?;
         Some(Candidate { coded, method: MethodChoice::CaesarV, model: Some(model.hash()) })
     }
 

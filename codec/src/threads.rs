@@ -1,7 +1,8 @@
-//! How many threads a call may use.
+//! How many threads a call may use, and work that they share.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
@@ -29,4 +30,43 @@ impl Drop for Share {
     fn drop(&mut self) {
         CALLS.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Does `work` for 0..count, up to `threads` pieces side by side, and hands each result to `sink` on the calling thread.
+///
+/// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.
+pub(crate) fn side_by_side<R: Send>(
+    threads: usize,
+    count: usize,
+    work: impl Fn(usize) -> R + Sync,
+    mut sink: impl FnMut(usize, R),
+) {
+    let threads = threads.min(count);
+    if threads <= 1 {
+        (0..count).for_each(|i| sink(i, work(i)));
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    // The channel is short, so that finished pieces do not pile up.
+    let (sender, receiver) = mpsc::sync_channel(threads);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            let pieces = move || {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    if i >= count || sender.send((i, work(i))).is_err() {
+                        return;
+                    }
+                }
+            };
+            // A machine that gives no more threads (process limits of a batch system) does with those it gave.
+            if std::thread::Builder::new().spawn_scoped(scope, pieces).is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        receiver.into_iter().for_each(|(i, result)| sink(i, result));
+    });
+    (next.into_inner()..count).for_each(|i| sink(i, work(i)));
 }

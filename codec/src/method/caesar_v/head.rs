@@ -6,6 +6,7 @@
 use super::{Networks, unusable};
 use crate::error::Result;
 use crate::network::{Network, Tensor};
+use crate::threads::side_by_side;
 use crate::transform::FRACTION_BITS;
 use std::ops::Range;
 
@@ -26,21 +27,25 @@ pub fn sharpen(image: &mut [i32], [frames, rows, columns]: [usize; 3], model: &N
     let bits = bits.clamp(0, 30) as u32;
     let plane = rows * columns;
     debug_assert_eq!(frames % model.frames, 0);
+    let starts = (0..rows).step_by(WINDOW).flat_map(|y| (0..columns).step_by(WINDOW).map(move |x| [y, x]));
+    let window = |start @ [y, x]: [usize; 2]| {
+        let extent = [WINDOW.min(rows - y), WINDOW.min(columns - x)];
+        Window { frames: model.frames, plane: [rows, columns], start, extent }
+    };
+    let windows: Vec<Window> = starts.map(window).collect();
     let mut detail = vec![0; model.frames * plane];
+    let mut failure = None;
     for image in image.chunks_exact_mut(model.frames * plane) {
         for (image, detail) in image.chunks_exact(plane).zip(detail.chunks_exact_mut(plane)) {
             detail_of(image, columns, detail);
         }
-        for y in (0..rows).step_by(WINDOW) {
-            for x in (0..columns).step_by(WINDOW) {
-                let extent = [WINDOW.min(rows - y), WINDOW.min(columns - x)];
-                let window = Window { frames: model.frames, plane: [rows, columns], start: [y, x], extent };
-                let correction = window.run(network.as_ref(), &detail)?;
-                window.add(image, &correction, bits);
-            }
-        }
+        let run = |i: usize| windows[i].run(network.as_ref(), &detail);
+        side_by_side(model.threads, windows.len(), run, |i, correction| match correction {
+            Ok(correction) => windows[i].add(image, &correction, bits),
+            Err(error) => failure = Some(error),
+        });
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// A part of a group of frames.

@@ -33,22 +33,22 @@ pub fn role(shape: [usize; 3], effort: Effort) -> &'static str {
     }
 }
 
-/// Encodes a tile.
+/// Encodes a tile on up to `threads` threads.
 ///
 /// # Errors
 /// A shape too thin for blocks (thousands of points by one or two), and what a broken model causes: tables or outputs that
 /// do not fit.
-pub fn encode(tile: &Tile, target: Target, effort: Effort, model: &dyn Model) -> Result<Coded> {
-    let model = Networks::of(model)?;
+pub fn encode(tile: &Tile, target: Target, effort: Effort, model: &dyn Model, threads: usize) -> Result<Coded> {
+    let model = Networks { threads, ..Networks::of(model)? };
     search::smallest(tile, target, effort, &model)
 }
 
-/// Decodes a tile.
+/// Decodes a tile on up to `threads` threads.
 ///
 /// # Errors
 /// Bytes that end early or contradict themselves, or a model that is not of this method.
-pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dyn Model) -> Result<Vec<i32>> {
-    let model = Networks::of(model)?;
+pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dyn Model, threads: usize) -> Result<Vec<i32>> {
+    let model = Networks { threads, ..Networks::of(model)? };
     let padding = Padding::new(shape, model.frames)?;
     let mut coder = Decoder::new(bytes);
     let settings = Settings::default().code(&mut coder)?;
@@ -105,6 +105,8 @@ struct Networks<'a> {
     model: &'a dyn Model,
     /// Frames a block spans: 8 or 1.
     frames: usize,
+    /// That may work at a tile.
+    threads: usize,
 }
 
 impl<'a> Networks<'a> {
@@ -114,7 +116,7 @@ impl<'a> Networks<'a> {
             [8] => 8,
             other => return unusable(format!("blocks of {other:?} frames")),
         };
-        Ok(Networks { model, frames })
+        Ok(Networks { model, frames, threads: 1 })
     }
 
     /// Octaves in time that the model distinguishes.

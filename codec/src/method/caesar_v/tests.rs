@@ -103,8 +103,8 @@ fn worst(tile: &Tile, decoded: &[i32]) -> u32 {
 }
 
 fn round_trip(tile: &Tile, target: Target, effort: Effort, model: &Toy) -> Coded {
-    let coded = encode(tile, target, effort, model).unwrap();
-    let decoded = decode(&coded.bytes, tile.shape, tile.mask, model).unwrap();
+    let coded = encode(tile, target, effort, model, 1).unwrap();
+    let decoded = decode(&coded.bytes, tile.shape, tile.mask, model, 2).unwrap();
     assert!(decoded == coded.decoded, "decoder and encoder differ for {:?}", tile.shape);
     coded
 }
@@ -131,11 +131,11 @@ fn a_smooth_field_is_cheap_and_a_constant_nearly_free() {
     let model = Toy::new(8);
     let values = field(shape, 20_000.0, 0);
     let smooth =
-        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model, 1);
     assert!(smooth.unwrap().bytes.len() * 100 < values.len() * 4);
     let values = vec![123_456; values.len()];
     let flat =
-        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model);
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model, 1);
     assert!(flat.unwrap().bytes.len() <= 20);
 }
 
@@ -173,7 +173,7 @@ fn masked_points_cost_next_to_nothing() {
     let model = Toy::new(8);
     let mask: Vec<bool> = (0..values.len()).map(|i| i % 128 >= 64).collect();
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
-    let all = encode(&tile, Target::Pointwise, Effort::Fast, &model).unwrap().bytes.len();
+    let all = encode(&tile, Target::Pointwise, Effort::Fast, &model, 1).unwrap().bytes.len();
     let half = round_trip(&Tile { mask: Some(&mask), ..tile }, Target::Pointwise, Effort::Fast, &model);
     assert!(half.bytes.len() * 100 < all * 60, "{} of {all}", half.bytes.len());
     values.fill(5);
@@ -187,22 +187,22 @@ fn a_model_of_something_else_is_an_error() {
     let shape = [8, 16, 16];
     let values = field(shape, 6000.0, 2000);
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 4 };
-    let bytes = encode(&tile, Target::Pointwise, Effort::Fast, &Toy::new(8)).unwrap().bytes;
+    let bytes = encode(&tile, Target::Pointwise, Effort::Fast, &Toy::new(8), 1).unwrap().bytes;
     let mut missing = Toy::new(8);
     missing.tables.remove(1);
     let mut odd = Toy::new(8);
     odd.tables[0].1[0] = 5;
     let broken = Toy { broken: true, ..Toy::new(8) };
     for model in [missing, odd, broken] {
-        assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, &model), Err(Error::Model(_))));
-        assert!(matches!(decode(&bytes, shape, None, &model), Err(Error::Model(_))));
+        assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, &model, 1), Err(Error::Model(_))));
+        assert!(matches!(decode(&bytes, shape, None, &model, 1), Err(Error::Model(_))));
     }
 }
 
 #[test]
 fn shapes_too_thin_for_blocks_are_refused_before_anything_is_allocated() {
     for shape in [[1 << 25, 1, 1], [1, 1 << 25, 1], [1 << 12, 1 << 13, 1], [usize::MAX, 1, 1]] {
-        assert!(matches!(decode(&[0; 100], shape, None, &Toy::new(8)), Err(Error::LimitsExceeded(_))));
+        assert!(matches!(decode(&[0; 100], shape, None, &Toy::new(8), 1), Err(Error::LimitsExceeded(_))));
     }
 }
 
@@ -230,7 +230,7 @@ proptest! {
     #[test]
     fn hostile_bytes_decode_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..300), shape in prop::array::uniform3(1usize..20), planes: bool) {
         let model = Toy::new(if planes { 1 } else { 8 });
-        if let Ok(decoded) = decode(&bytes, shape, None, &model) {
+        if let Ok(decoded) = decode(&bytes, shape, None, &model, 1) {
             prop_assert_eq!(decoded.len(), shape.iter().product::<usize>());
         }
     }
@@ -240,11 +240,11 @@ proptest! {
         let shape = [4, 40, 40];
         let values = field(shape, 60_000.0, 200);
         let model = Toy::new(8);
-        let mut bytes = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model).unwrap().bytes;
+        let mut bytes = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model, 1).unwrap().bytes;
         let place = at.index(bytes.len());
         bytes[place] ^= 1 << bit;
-        let _ = decode(&bytes, shape, None, &model);
+        let _ = decode(&bytes, shape, None, &model, 1);
         bytes.truncate(cut.index(bytes.len()));
-        let _ = decode(&bytes, shape, None, &model);
+        let _ = decode(&bytes, shape, None, &model, 1);
     }
 }
