@@ -29,11 +29,12 @@ struct Partner {
 }
 
 impl Team {
+    pub const ALONE: Team = Team { partner: None };
+
     /// What `work` comes to, on one thread or on two if there are as many.
     pub fn run<R: Send>(threads: usize, work: impl Fn(&Team) -> R + Sync) -> R {
-        let alone = Team { partner: None };
         if threads < 2 {
-            return work(&alone);
+            return work(&Team::ALONE);
         }
         let ((to_second, from_first), (to_first, from_second)) = (channel(), channel());
         let second = Team { partner: Some(Partner::new(1, to_first, from_first)) };
@@ -45,7 +46,7 @@ impl Team {
             // A machine that gives no more threads does with this one.
             match spawned {
                 Ok(_) => work(&Team { partner: Some(Partner::new(0, to_second, from_second)) }),
-                Err(_) => work(&alone),
+                Err(_) => work(&Team::ALONE),
             }
         })
     }

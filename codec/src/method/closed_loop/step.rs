@@ -6,6 +6,7 @@ use super::fit::{Samples, Search};
 use super::plane::{Level, Phase, Plane};
 use super::told::Told;
 use crate::entropy::{Bit, BitCoder};
+use crate::team::Team;
 use caesar_kernels::loops;
 use std::ops::Range;
 
@@ -102,12 +103,12 @@ impl Linears {
         Linears { taps: Told::new(TAP_UNIT), precision: Precision::Narrow, same_precision: Bit::new() }
     }
 
-    /// The predictor of a step: the encoder fits it where that pays, and tells it.
-    pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, bin: Bin) -> Linear {
+    /// The predictor of a step: the encoder fits it where that pays (the whole team together), and tells it.
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, bin: Bin, team: &Team) -> Linear {
         let available = step.sources.available();
         let samples = step.original.map(|(o, search)| Samples::gather(step, o, bin.width(), search));
         let start = self.taps.last(step.slot()).unwrap_or_else(|| step.sources.default_taps());
-        let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start));
+        let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start, team));
         let taps = self.taps.code(coder, step.slot(), start, fitted, |i| available[i]);
         let taps = std::array::from_fn(|i| if available[i] { taps[i] } else { 0 });
         Linear { taps, precision: self.code_precision(coder, samples.map(|s| s.precision())), trust: TRUST }

@@ -1,10 +1,11 @@
 //! Weights of clues fitted to the codes of a step; only the encoder does this, so it may use floats.
 
 use super::expect::{UNIT, WEIGHT_LIMIT, WEIGHT_UNIT};
-use crate::method::closed_loop::fit::{FEWEST, least_squares};
+use crate::method::closed_loop::fit::{FEWEST, least_squares, log2};
 use crate::method::closed_loop::told::change_bits;
 
 /// Some codes of a step with their clues.
+#[derive(Clone)]
 pub struct ClueSamples<const M: usize> {
     pub clues: [Vec<f32>; M],
     pub magnitudes: Vec<f32>,
@@ -37,7 +38,7 @@ impl<const M: usize> ClueSamples<M> {
 
     /// The bits of all codes of the step, were they geometrically distributed.
     fn bits(&self, weights: &[i16; M]) -> f64 {
-        let bits = |(&m, e): (&f32, f32)| (1.0 + e).log2() + m * (1.0 + 1.0 / e).log2();
+        let bits = |(&m, e): (&f32, f32)| log2(1.0 + e) + m * log2(1.0 + 1.0 / e);
         f64::from(self.magnitudes.iter().zip(self.expected(weights)).map(bits).sum::<f32>()) * self.share
     }
 

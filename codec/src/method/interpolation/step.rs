@@ -12,6 +12,7 @@ use crate::method::closed_loop::fit::Search;
 use crate::method::closed_loop::plane::Plane;
 use crate::method::closed_loop::step::{Buffers, Linear, Linears, Predictor, Step, magnitudes_of};
 use crate::method::closed_loop::told::Told;
+use crate::team::Team;
 
 /// Everything that is learned while the steps of a tile are coded. `N` contexts are mixed.
 pub struct StepCoder<const N: usize, P: Predictor> {
@@ -31,7 +32,7 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
         let phase = step.sources.phase;
         let (rows, columns) = (step.rows, step.columns);
-        let linear = self.linears.code(coder, step, self.bin);
+        let linear = self.linears.code(coder, step, self.bin, &Team::ALONE);
         let linear = self.predictor.tell(coder, &mut self.told, step, linear, self.bin);
 
         let coded = step.original.map(|(o, search)| (self.codes(step, o, &linear), search));

@@ -17,28 +17,34 @@ pub struct Choice {
 impl Choice {
     pub fn new<S>(coder: &StepCoder<S>, step: &Step, linear: &Linear, search: Search) -> Self {
         let (by, team, start) = (&coder.by, coder.team, coder.trusts.last(step));
+        let as_before = Choice { trust: start, weights: coder.start(step, start > 0) };
         if step.rows * step.columns < FEWEST {
-            return Choice { trust: start, weights: coder.start(step, start > 0) };
+            return as_before;
         }
         let rows = halves(step.rows);
         let mut corrected = [const { Vec::new() }; 2];
         let [upper, lower] = team.both(|half| {
             let (of_half, costs) = by.networks.correct(step, &Linear { trust: TRUST, ..*linear }, by.bin, rows[half].clone());
             corrected[half] = of_half;
-            (by.samples(step, linear, search, rows[half].clone(), None), costs)
+            (by.samples(step, linear, search, rows[half].clone()), costs)
         });
-        let alone = upper.0.and(&lower.0);
+        // Where nothing was seen to happen, nothing is known of what does.
+        if [&upper, &lower].iter().all(|half| half.0.magnitudes.iter().all(|&m| m == 0.0)) {
+            return as_before;
+        }
         let trust = upper.1.and(&lower.1).better_trust(if start == 0 { TRUST } else { start }, search.share(step.rows, step.columns));
-        let [upper, lower] = team.both(|half| {
+        let asked = team.both(|half| {
             corrected[half].iter_mut().for_each(|row| row.trust(trust));
-            by.samples(step, linear, search, rows[half].clone(), Some(&corrected[half]))
+            by.asked(step, search, &[&upper, &lower][half].0, &corrected[half])
         });
-        let asked = upper.and(&lower);
+        let (alone, asked) = (upper.0.and(&lower.0), asked[0].and(&asked[1]));
         let [alone, asked] = team.both(|i| {
             let (samples, asked) = ([&alone, &asked][i], i == 1);
             scale::better_weights(samples, &coder.start(step, asked), &scale::start(step, asked))
         });
-        if asked.1 < alone.1 * (1.0 - search.worth) {
+        // Where codes are large networks save least, and files are large in any case.
+        let loudness = 0.5 + alone.1 / (step.rows * step.columns) as f64;
+        if asked.1 < alone.1 * (1.0 - search.worth * loudness) {
             Choice { trust, weights: asked.0 }
         } else {
             Choice { trust: 0, weights: alone.0 }
@@ -47,17 +53,15 @@ impl Choice {
 }
 
 impl Predictors<'_> {
-    /// Clues and codes of some targets in whole rows among `rows`, as they are corrected, or as the linear predictor alone has them.
-    fn samples(&self, step: &Step, linear: &Linear, search: Search, rows: Range<usize>, corrected: Option<&[Corrected]>) -> ClueSamples<CLUES> {
+    /// Clues and codes of some targets in whole rows among `rows`, as the linear predictor alone has them.
+    fn samples(&self, step: &Step, linear: &Linear, search: Search, rows: Range<usize>) -> ClueSamples<CLUES> {
         let columns = step.columns;
         let linear = Linear { trust: 0, ..*linear };
         let mut samples = ClueSamples::new(search.share(step.rows, columns), [true; CLUES]);
         let (mut scratch, mut buffers) = (self.networks.scratch(step, &linear, self.bin, rows.clone()), step.buffers());
         let mut magnitudes = [(); 3].map(|()| vec![0; columns + 2 * EDGE]);
         let mut codes = vec![0; columns];
-        for (i, row) in search.rows(step.rows, columns).filter(|row| rows.contains(row)).enumerate() {
-            let corrected = corrected.map(|rows| &rows[i].buffers);
-            // The codes of the rows above are near enough those of the linear predictor.
+        for row in search.rows(step.rows, columns).filter(|row| rows.contains(row)) {
             for (up, magnitudes) in magnitudes.iter_mut().enumerate().rev() {
                 let inner = &mut magnitudes[EDGE..][..columns];
                 if row < up {
@@ -65,16 +69,32 @@ impl Predictors<'_> {
                     continue;
                 }
                 self.networks.predict_row(step, row - up, &linear, &mut scratch, &mut buffers);
-                let known = if up == 0 { corrected.unwrap_or(&buffers) } else { &buffers };
-                self.quantise(step, row - up, &known.prediction, &mut codes);
+                self.quantise(step, row - up, &buffers.prediction, &mut codes);
                 magnitudes_of(&codes, inner);
             }
-            let known = corrected.unwrap_or(&buffers);
             let [here, above @ ..] = &magnitudes;
-            let around = self.surroundings(step, row, known, above.each_ref().map(|row| &row[..]));
+            let around = self.surroundings(step, row, &buffers, above.each_ref().map(|row| &row[..]));
             let kept = search.columns(columns, step.masked(row));
-            scale::sample(&mut samples, &around, &known.classes, &kept);
+            scale::sample(&mut samples, &around, &kept);
             samples.magnitudes.extend(kept.iter().map(|&x| f32::from(here[x + EDGE])));
+        }
+        samples
+    }
+
+    /// The same targets as the network corrects them. That other clues would differ a little, too, counts for nothing.
+    fn asked(&self, step: &Step, search: Search, alone: &ClueSamples<CLUES>, corrected: &[Corrected]) -> ClueSamples<CLUES> {
+        let mut samples = alone.clone();
+        samples.magnitudes.clear();
+        let told = &mut samples.clues[CLUES - 1];
+        told.clear();
+        let (mut codes, mut magnitudes) = (vec![0; step.columns], vec![0; step.columns]);
+        for Corrected { row, prediction, classes, .. } in corrected {
+            self.quantise(step, *row, prediction, &mut codes);
+            magnitudes_of(&codes, &mut magnitudes);
+            for x in search.columns(step.columns, step.masked(*row)) {
+                samples.magnitudes.push(magnitudes[x].into());
+                told.push(scale::mean(classes[x]));
+            }
         }
         samples
     }

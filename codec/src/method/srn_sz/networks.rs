@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::details::Bases;
 use crate::method::closed_loop::plane::Phase;
-use crate::method::closed_loop::fit::FEWEST;
+use crate::method::closed_loop::fit::{FEWEST, log2};
 use crate::method::closed_loop::step::{Buffers, Linear, Predictor as StepPredictor, Step, TRUST};
 use crate::method::closed_loop::told::{Told, change_bits};
 use crate::network::{Model, Network, Tensor};
@@ -103,17 +103,18 @@ pub struct Scratch {
     first: usize,
 }
 
-/// A row of targets as the network corrects it in full, and its linear prediction.
+/// A row of targets as the network corrects it in full, its linear prediction, and its classes.
 pub struct Corrected {
     pub row: usize,
-    pub buffers: Buffers,
+    pub prediction: Vec<i32>,
     linear: Vec<i32>,
+    pub classes: Vec<u8>,
 }
 
 impl Corrected {
     /// Leaves so many quarters of the correction.
     pub fn trust(&mut self, trust: i16) {
-        trust_row(&self.linear, trust, &mut self.buffers.prediction);
+        trust_row(&self.linear, trust, &mut self.prediction);
     }
 }
 
@@ -129,19 +130,19 @@ impl Networks {
     pub fn correct(&self, step: &Step, linear: &Linear, bin: Bin, rows: Range<usize>) -> (Vec<Corrected>, Costs) {
         let (mut corrected, mut costs) = (Vec::new(), Costs::default());
         let Some((original, search)) = step.original else { return (corrected, costs) };
-        let mut scratch = self.scratch(step, linear, bin, rows.clone());
+        let (mut scratch, mut buffers) = (self.scratch(step, linear, bin, rows.clone()), step.buffers());
         for row in search.rows(step.rows, step.columns).filter(|row| rows.contains(row)) {
-            let mut buffers = step.buffers();
             self.predict_row(step, row, linear, &mut scratch, &mut buffers);
             let (linear, wanted) = (&scratch.around.linear, original.row(row as isize, 0, step.columns));
             for x in search.columns(step.columns, step.masked(row)) {
                 costs.samples += 1;
                 for (trust, bits) in costs.bits.iter_mut().enumerate() {
                     let off = wanted[x].wrapping_sub(trusted(linear[x], buffers.prediction[x], trust as i16));
-                    *bits += (0.15 + off.unsigned_abs() as f32 / bin.width() as f32).log2();
+                    *bits += log2(0.15 + off.unsigned_abs() as f32 / bin.width() as f32);
                 }
             }
-            corrected.push(Corrected { row, buffers, linear: linear.clone() });
+            let (prediction, classes) = (buffers.prediction.clone(), buffers.classes.clone());
+            corrected.push(Corrected { row, prediction, linear: linear.clone(), classes });
         }
         (corrected, costs)
     }

@@ -8,6 +8,7 @@ use crate::method::closed_loop::plane::{Phase, Plane};
 use crate::method::closed_loop::step::{Linears, Step, magnitudes_of};
 use crate::method::closed_loop::{Choice, Outline, Prepared, Steps, code_tile};
 use crate::options::Effort;
+use crate::team::Team;
 
 /// One target: the differences, sums of magnitudes and facts of its step that `docs/method-srn-sz.md` names, in this
 /// order, and what is to be learned: the value less its linear prediction.
@@ -45,7 +46,7 @@ impl<F: FnMut(usize, &Sample)> Steps for Sampler<F> {
 
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
         let Some((original, _)) = step.original else { return };
-        let linear = self.linears.code(coder, step, self.bin);
+        let linear = self.linears.code(coder, step, self.bin, &Team::ALONE);
         let mut buffers = step.buffers();
         let mut codes = vec![0; step.columns];
         for row in 0..step.rows {

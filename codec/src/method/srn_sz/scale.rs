@@ -52,14 +52,19 @@ const NEAREST: [u8; 256] = {
     nearest
 };
 
-/// Appends the clues of some columns of a row to samples.
-pub fn sample(samples: &mut ClueSamples<CLUES>, around: &Surroundings, classes: &[u8], kept: &[usize]) {
-    let mut clue = vec![0; classes.len()];
+/// Appends the clues of some columns of a row to samples; no network says anything.
+pub fn sample(samples: &mut ClueSamples<CLUES>, around: &Surroundings, kept: &[usize]) {
+    let mut clue = vec![0; around.prediction.len()];
     for index in 0..ROW_CLUES {
         around.clue_row(index, &mut clue);
         samples.clues[index].extend(kept.iter().map(|&x| f32::from(clue[x])));
     }
-    samples.clues[CLUES - 1].extend(kept.iter().map(|&x| MEAN[usize::from(classes[x])] as f32 / 65536.0));
+    samples.clues[CLUES - 1].extend(kept.iter().map(|_| 0.0));
+}
+
+/// The mean magnitude of the codes of a class.
+pub fn mean(class: u8) -> f32 {
+    MEAN[usize::from(class)] as f32 / 65536.0
 }
 
 /// Weights that pay for being told instead of `start`, those that the samples want or `plain` ones; else `start`. With the bits of the step
@@ -68,7 +73,7 @@ pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain:
     let cost = |weights: &[i16; CLUES]| {
         // What is gained on samples is not all gained.
         let told = if weights == start { 0.0 } else { 2.0 * change_bits(start, weights, WEIGHT_UNIT) };
-        bits(samples, weights) * samples.share + told
+        bits(samples, weights) + told
     };
     let mut candidates = vec![*start, *plain];
     if samples.magnitudes.len() >= 4 * FEWEST {
@@ -78,7 +83,7 @@ pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain:
     costs.min_by(|a, b| a.1.total_cmp(&b.1)).expect("three candidates at most, two at least")
 }
 
-/// The bits of the sampled magnitudes, were each class coded by a histogram of its own.
+/// The bits of a step with such magnitudes, were each class coded by a histogram of its own.
 fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
     const SIZES: usize = 24;
     let mut counts = vec![[0u32; SIZES]; CLASSES];
@@ -102,9 +107,10 @@ fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
         let total = f64::from(total);
         let different = counts.iter().filter(|&&c| c > 0).count() as f64;
         let each = counts.iter().filter(|&&c| c > 0).map(|&c| f64::from(c) * (total / f64::from(c)).log2());
-        each.sum::<f64>() + 0.5 * different * (total + 1.0).log2()
+        // What it takes to learn a histogram.
+        each.sum::<f64>() * samples.share + 0.5 * different * (total * samples.share + 1.0).log2()
     };
-    low as f64 + counts.iter().map(entropy).sum::<f64>()
+    low as f64 * samples.share + counts.iter().map(entropy).sum::<f64>()
 }
 
 /// How the clues of a step are weighed.

@@ -124,7 +124,7 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
     }
 
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
-        let linear = self.linears.code(coder, step, self.by.bin);
+        let linear = self.linears.code(coder, step, self.by.bin, self.team);
         let choice = step.original.map(|(_, search)| Choice::new(self, step, &linear, search));
         let trust = self.trusts.code(coder, step, choice.as_ref().map_or(0, |c| c.trust));
         let linear = Linear { trust, ..linear };
