@@ -43,8 +43,8 @@ impl Choice {
             scale::better_weights(samples, &coder.start(step, asked), &scale::start(step, asked))
         });
         // Where codes are large networks save least, and files are large in any case.
-        let loudness = 0.5 + alone.1 / (step.rows * step.columns) as f64;
-        if asked.1 < alone.1 * (1.0 - search.worth * loudness) {
+        let bits = alone.1 / (step.rows * step.columns) as f64;
+        if asked.1 < alone.1 * (1.0 - search.worth * bits) {
             Choice { trust, weights: asked.0 }
         } else {
             Choice { trust: 0, weights: alone.0 }

@@ -71,16 +71,16 @@ pub fn mean(class: u8) -> f32 {
 /// under them.
 pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain: &[i16; CLUES]) -> ([i16; CLUES], f64) {
     let cost = |weights: &[i16; CLUES]| {
-        // What is gained on samples is not all gained.
         let told = if weights == start { 0.0 } else { 2.0 * change_bits(start, weights, WEIGHT_UNIT) };
         bits(samples, weights) + told
     };
-    let mut candidates = vec![*start, *plain];
+    let mut costs = [start, plain].map(|&weights| (weights, cost(&weights))).to_vec();
     if samples.magnitudes.len() >= 4 * FEWEST {
-        candidates.push(samples.fit());
+        let weights = samples.fit();
+        // What is gained on samples is not all gained: about a bit a weight and sample's worth of targets is chance.
+        costs.push((weights, cost(&weights) + CLUES as f64 * samples.share));
     }
-    let costs = candidates.into_iter().map(|weights| (weights, cost(&weights)));
-    costs.min_by(|a, b| a.1.total_cmp(&b.1)).expect("three candidates at most, two at least")
+    costs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("two at least")
 }
 
 /// The bits of a step with such magnitudes, were each class coded by a histogram of its own.
