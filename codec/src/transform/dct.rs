@@ -163,7 +163,6 @@ impl<const N: usize, const H: usize> Loops for Inverse<'_, N, H> {
 }
 
 /// The axis in time.
-#[expect(clippy::large_enum_variant, reason = "there is one for a whole image")]
 enum Time {
     One,
     Two(Axis<2, 1>),
