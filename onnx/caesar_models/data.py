@@ -27,13 +27,17 @@ def clean(array, fill):
     return ((values - low) / (high - low)).astype(np.float32)
 
 
-def read_clips(path):
+def held_out_clips(path):
+    return read_clips(path, lambda group: group in HELD_OUT)
+
+
+def read_clips(path, wanted=lambda group: group not in HELD_OUT):
     """[(data set, [T, H, W] float32 in 0..1), ...]; a 4-D array gives one clip per leading index."""
     clips = []
 
     def visit(name, item):
         group = name.split("/")[0]
-        if not isinstance(item, h5py.Dataset) or group in HELD_OUT:
+        if not isinstance(item, h5py.Dataset) or not wanted(group):
             return
         fill = item.attrs.get("_FillValue")
         values = clean(item[...], None if fill is None else np.ravel(fill)[0])
@@ -66,8 +70,8 @@ class Crops:
         ])
         self.weights = weights / weights.sum()
 
-    def _frames(self, clip):
-        count, frames = clip.shape[0], self.frames
+    def _frames(self, clip, frames):
+        count = clip.shape[0]
         if frames == 1:
             start = self.random.integers(count)
             return clip[start : start + 1]
@@ -79,10 +83,13 @@ class Crops:
         there_and_back = np.concatenate([np.arange(count), np.arange(count)[::-1]])
         return clip[np.resize(there_and_back, frames)]
 
-    def crop(self):
+    def crop(self, frames):
         random, size = self.random, self.size
         while True:
-            clip = self._frames(self.clips[random.choice(len(self.clips), p=self.weights)][1])
+            clip = self.clips[random.choice(len(self.clips), p=self.weights)][1]
+            if clip.shape[0] < min(frames, 4):
+                continue
+            clip = self._frames(clip, frames)
             if min(clip.shape[1:]) >= 2 * size and random.random() < 0.4:
                 clip = clip[:, ::2, ::2]
             high, wide = (min(size, n) for n in clip.shape[1:])
@@ -103,5 +110,5 @@ class Crops:
                 clip = -clip
             return np.ascontiguousarray(clip, np.float32)
 
-    def batch(self, count):
-        return torch.from_numpy(np.stack([self.crop() for _ in range(count)]))
+    def batch(self, count, frames=None):
+        return torch.from_numpy(np.stack([self.crop(frames or self.frames) for _ in range(count)]))

@@ -7,42 +7,29 @@ Change of the mean square error in decibel, negative is better, by gain (log2 of
 
 import argparse
 
-import h5py
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from . import data, integer, transform
+from . import integer, transform
 from .checkpoint import Checkpoint
+from .data import Crops, held_out_clips
+from .pool import Codec, examples, tensors
+from .train import SIZE
+from .train_decoder import decibel
 
 
-def held_out_clips(path):
-    clips = []
-    with h5py.File(path) as file:
-        for group in sorted(data.HELD_OUT & set(file)):
-            for name, item in file[group].items():
-                values = data.clean(item[...], None)
-                if values is not None:
-                    values = values.reshape(-1, *(1, 1, 1, *values.shape)[-3:])
-                    clips.extend((group, clip) for clip in values)
-    return clips
-
-
-def changes(checkpoint, batch, gain, n):
+def changes(checkpoint, codec, batch, gain, n):
     """Decibel of the network in float and in integers, for one batch."""
-    x = batch * 2.0**gain
-    u = transform.synthesise(transform.dequantise(transform.quantise(transform.analyse(x, n)), checkpoint.shift[n]))
-    d = F.pixel_unshuffle(transform.detail(u), 4)
     stack = checkpoint.stacks["decoder"]
+    found = examples(codec, batch, torch.full((len(batch),), float(gain)), n, checkpoint.frames)
+    detail, error = (part.float() for part in tensors(*found))
     layers = integer.integer_layers(stack)
-    whole = np.rint(d.numpy() * 32 + 128).astype(np.uint8)
+    whole = np.rint(detail.numpy() * 2**stack.input_bits + 128).astype(np.uint8)
     exact = torch.from_numpy(integer.run(layers, whole) / 2.0 ** integer.scale_bits(layers)).float()
     with torch.no_grad():
-        smooth = stack.exact(False)(d)
-    before = (u - x).square().mean((1, 2, 3))
-    for correction in (smooth, exact):
-        after = (u + F.pixel_shuffle(correction, 4) - x).square().mean((1, 2, 3))
-        yield (10 * torch.log10((after + 1e-4) / (before + 1e-4))).mean().item()
+        smooth = stack.exact(False)(detail)
+    before = error.square().mean((1, 2, 3))
+    return [decibel(before, (error - answer).square().mean((1, 2, 3))).mean().item() for answer in (smooth, exact)]
 
 
 def main():
@@ -50,14 +37,18 @@ def main():
     parser.add_argument("checkpoint")
     parser.add_argument("data")
     args = parser.parse_args()
+    torch.set_num_threads(1)
     checkpoint = Checkpoint(args.checkpoint)
-    crops = data.Crops(held_out_clips(args.data), checkpoint.frames, 128, 5)
+    convs = checkpoint.stacks["decoder"].convs
+    print(f"{sum(c.weight.numel() for c in convs) / convs[0].in_channels:.0f} multiplications a point")
+    crops = Crops(held_out_clips(args.data), checkpoint.frames, SIZE, 5)
     batches = [crops.batch(4) for _ in range(8)]
+    codec = Codec()
     print("gain  block  float dB  integer dB")
     for gain in (2, 3, 4, 5, 6, 8):
         for n in transform.BLOCKS:
-            smooth, exact = np.mean([list(changes(checkpoint, b, gain, n)) for b in batches], axis=0)
-            print(f"{gain:4}  {n:5}  {smooth:+8.3f}  {exact:+10.3f}")
+            smooth, exact = np.mean([changes(checkpoint, codec, b, gain, n) for b in batches], axis=0)
+            print(f"{gain:4}  {n:5}  {smooth:+8.3f}  {exact:+10.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Writes a model folder (model.toml, graphs, known answers) from a checkpoint.
 
-    python -m caesar_models.export CHECKPOINT.pt MODELS/ID --measured TEXT
+    python -m caesar_models.export CHECKPOINT.pt MODELS/ID --measured TEXT [--role caesar-v-best]
 """
 
 import argparse
@@ -75,18 +75,19 @@ def main():
     parser.add_argument("checkpoint")
     parser.add_argument("folder", type=pathlib.Path, help="its name is the model's id")
     parser.add_argument("--measured", required=True, help="what the model was measured to do, and on what")
+    parser.add_argument("--role", default="caesar-v", help="what stands before the number of frames")
     args = parser.parse_args()
     checkpoint = Checkpoint(args.checkpoint)
     facts = checkpoint.facts
     facts["measured"] = args.measured
     facts["training"] = (
-        f"{facts['steps']} steps in {facts['minutes']:.0f} minutes of wall time on a CPU, Adam, random crops of openly available "
-        "observed and simulated fields; last fifth with rounded weights and activations"
+        f"decoder {facts['layers']}: {facts['steps']} steps in {facts['minutes']:.0f} minutes of wall time on a shared CPU core, Adam, "
+        "random crops of openly available observed and simulated fields; to the end with rounded weights and activations"
     )
     stacks = {name: integer.integer_layers(stack) for name, stack in checkpoint.stacks.items()}
-    tables = {"frames": [checkpoint.frames], "shift": checkpoint.shift_table()}
+    tables = {"frames": [checkpoint.frames]}
     tables |= {f"{n}_scale_bits": [integer.scale_bits(l)] for n, l in stacks.items() if l[-1].output_bits is None}
-    write(args.folder, f"caesar-v/{checkpoint.frames}", facts, stacks, tables)
+    write(args.folder, f"{args.role}/{checkpoint.frames}", facts, stacks, tables)
 
 
 if __name__ == "__main__":

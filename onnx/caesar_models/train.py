@@ -1,60 +1,69 @@
-"""Trains the networks of one role on real fields and writes a checkpoint.
+"""Trains the networks of one role on real fields and writes a checkpoint, and the learning curve beside it as CSV.
 
-    python -m caesar_models.train DATA.h5 CHECKPOINT.pt --frames 8 --minutes 30
+    python -m caesar_models.train DATA.h5 CHECKPOINT.pt --frames 8 --layers "1x128 3x128 1x128 1" --minutes 24
 
-The same seed gives the same crops; how many steps a minute holds depends on the machine.
+The codec makes the examples: build its program first, `cargo build --release -p caesar-codec --example images`.
+
+The same seed gives the same crops; how many steps a minute holds depends on the machine. Memory that is kept instead of
+being given back is faster: MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000
 """
 
 import argparse
+import pathlib
 
 import torch
 
 from . import networks, train_decoder, train_hyper
-from .data import Crops, read_clips
+from .data import Crops, held_out_clips, read_clips
+from .pool import Codec, Pool
 
-# Crops are small, so that a batch shows many fields.
-SIZES = {8: 64, 1: 128}
+# Several blocks of any size, most of them far from the crop's border.
+SIZE = 128
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="HDF5 file of real fields, data sets named GROUP/VARIABLE")
+    parser.add_argument("out", type=pathlib.Path, help="checkpoint to write")
+    parser.add_argument("--frames", type=int, choices=(1, 8), default=8, help="8: stacks of frames, 1: planes")
+    parser.add_argument("--layers", required=True, help="the decoder's: kernel x width of each hidden layer, kernel of the last")
+    parser.add_argument("--minutes", type=float, default=35, help="of the decoder's training")
+    parser.add_argument("--hyper-minutes", type=float, default=6, help="of the hyperprior's; 0: that of --start")
+    parser.add_argument("--start", help="checkpoint to go on from; its decoder may lack layers that keep the shape")
+    parser.add_argument("--anew", action="store_true", help="take only the hyperprior of --start")
+    parser.add_argument("--rate", type=float, default=1e-3, help="of learning, at its height")
+    parser.add_argument("--float-part", type=float, default=0.6, help="part of the training without rounding")
+    parser.add_argument("--examples", type=int, default=4000, help="kept in memory at a time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="HDF5 file of real fields, data sets named GROUP/VARIABLE")
-    parser.add_argument("out", help="checkpoint to write")
-    parser.add_argument("--frames", type=int, choices=(1, 8), default=8, help="8: stacks of frames, 1: planes")
-    parser.add_argument("--minutes", type=float, default=30, help="of the decoder's training")
-    parser.add_argument("--hyper-minutes", type=float, default=6, help="of the hyperprior's")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--start", help="checkpoint whose decoder to go on from")
-    args = parser.parse_args()
+    args = arguments()
     torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
     torch.manual_seed(args.seed)
-
-    def report(line):
-        print(line, flush=True)
-
-    clips = read_clips(args.data)
-    size = SIZES[args.frames]
-    crops = Crops(clips, args.frames, size, args.seed)
-    decoder = networks.decoder(args.frames).to(memory_format=torch.channels_last)
-    report(f"{len(clips)} clips, {sum(p.numel() for p in decoder.parameters())} parameters")
-    steps, minutes = 0, 0.0
+    crops = Crops(read_clips(args.data), args.frames, SIZE, args.seed)
+    decoder = networks.decoder(args.frames, args.layers).to(memory_format=torch.channels_last)
+    steps, minutes, hyper = 0, 0.0, None
     if args.start:
-        earlier = torch.load(args.start)
-        decoder.load_state_dict(earlier["decoder"])
-        shift, steps, minutes = earlier["shift"], earlier["steps"], earlier["minutes"]
-    else:
-        shift = train_decoder.mean_shifts(crops, args.frames)
-    validation = [Crops(clips, args.frames, size, 1000 + args.seed).batch(train_decoder.BATCH) for _ in range(8)]
-    steps += train_decoder.train(decoder, crops, validation, shift, args.minutes, report)
-    decoder.exact()
-    measured = train_decoder.validate(decoder, validation, shift)
-    report(f"decoder: {steps} steps; with rounded weights {measured}")
-    hyper = train_hyper.train(crops, args.frames, args.hyper_minutes, report)
+        hyper = torch.load(args.start)
+    if args.start and not args.anew:
+        smaller = networks.decoder(args.frames, hyper["layers"])
+        smaller.load_state_dict(hyper["decoder"])
+        networks.grow(decoder, smaller)
+        steps, minutes = hyper["steps"], hyper["minutes"]
+    codec = Codec()
+    validation = train_decoder.Validation(Crops(held_out_clips(args.data), args.frames, SIZE, 5), codec)
+    curve = train_decoder.Curve(args.out.with_suffix(".csv"), validation)
+    found = train_decoder.train(decoder, Pool(crops, codec, args.examples), curve, args.minutes, args.rate, args.float_part)
+    if args.hyper_minutes:
+        trained = train_hyper.train(crops, args.frames, args.hyper_minutes, print)
+        hyper = {"hyper_encoder": trained.encoder.state_dict(), "hyper_decoder": trained.decoder.state_dict()}
     torch.save({
-        "frames": args.frames, "seed": args.seed, "steps": steps, "minutes": minutes + args.minutes, "measured": measured,
-        "shift": shift, "decoder": decoder.state_dict(),
-        "hyper_encoder": hyper.encoder.state_dict(), "hyper_decoder": hyper.decoder.state_dict(),
+        "frames": args.frames, "layers": args.layers, "seed": args.seed, "steps": steps + found, "minutes": minutes + args.minutes,
+        "decoder": decoder.state_dict(), **{k: hyper[k] for k in ("hyper_encoder", "hyper_decoder")},
     }, args.out)
 
 

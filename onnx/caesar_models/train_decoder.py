@@ -4,91 +4,100 @@ import math
 import time
 
 import torch
-import torch.nn.functional as F
 
 from . import transform
+from .pool import examples, tensors
+
+# Crops of a step, by frames: of one frame they are small.
+BATCH = {8: 4, 1: 16}
+# Examples are seen this often before they are replaced.
+VIEWS = 16
+GAINS_SHOWN = 2, 3, 4, 5, 6
 
 
-# Many small crops: the signal is small beside the noise of a few large ones.
-BATCH = 16
+def errors(network, detail, error):
+    """What a network's correction misses, and mean square errors in step^2 per item, without and with it."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        missed = network(detail) - error
+    return missed, *(part.detach().float().square().mean((1, 2, 3)) for part in (error, missed))
 
 
-def mean_shifts(crops, frames, batches=40):
-    """Where the values of a quantiser bin really lie: mean of |q| - |c| per block size, band and |q| = 1, > 1."""
-    shifts = {}
-    for n in transform.BLOCKS:
-        band = transform.bands(frames, n)
-        total = torch.zeros(transform.band_count(frames), 2)
-        count = torch.zeros_like(total)
-        for _ in range(batches):
-            x = crops.batch(BATCH)
-            c = transform.analyse(x * torch.exp2(gains(crops, BATCH)).view(-1, 1, 1, 1), n)
-            q = transform.quantise(c).abs()
-            for i, chosen in enumerate((q == 1, q > 1)):
-                index = band[None, ..., None, None].expand_as(q)[chosen]
-                total[:, i].index_add_(0, index, (q - c.abs())[chosen])
-                count[:, i].index_add_(0, index, torch.ones_like(q[chosen]))
-        # A few imagined values at the middle of the bin steady rare bands.
-        shifts[n] = total / (count + 100)
-    return shifts
+def learn(network, detail, error):
+    """Adds the gradients of the mean change of the error over the error before; returns that change."""
+    missed, before, after = errors(network, detail, error)
+    # The constant keeps nearly perfect crops, which a step cannot improve, from ruling the gradient.
+    weight = 1 / (before + 0.01) / len(error)
+    # By hand: a graph of squares and means in float32 would take as long as the network.
+    missed.backward(missed.detach() * (2 / error[0].numel() * weight).view(-1, 1, 1, 1).to(missed.dtype))
+    return ((after - before) * weight).sum().item()
 
 
-def gains(crops, count):
-    """log2(range / step): the rates that one network serves."""
-    return torch.from_numpy(crops.random.uniform(2, 8, count)).float()
+def decibel(before, after):
+    return 10 * torch.log10((after + 1e-4) / (before + 1e-4))
 
 
-def distortion(network, x, gain, n, shift):
-    """Mean square errors in step^2 per item: without and with the network."""
-    x = x * torch.exp2(gain).view(-1, 1, 1, 1)
-    with torch.no_grad():
-        u = transform.synthesise(transform.dequantise(transform.quantise(transform.analyse(x, n)), shift[n]))
-        d = F.pixel_unshuffle(transform.detail(u), 4).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=torch.is_grad_enabled()):
-        correction = network(d)
-    y = u + F.pixel_shuffle(correction.float(), 4)
-    return (u - x).square().mean((1, 2, 3)), (y - x).square().mean((1, 2, 3))
+class Validation:
+    """Examples of fields that no network is trained on."""
+
+    def __init__(self, crops, codec, batches=8):
+        drawn = [crops.batch(4) for _ in range(batches)]
+        self.examples = {
+            (n, g): [examples(codec, x, torch.full((len(x),), float(g)), n, crops.frames) for x in drawn]
+            for n in transform.BLOCKS for g in GAINS_SHOWN
+        }
+
+    def changes(self, network):
+        """Mean change of the error in decibel by block size and gain; negative is better."""
+        with torch.no_grad():
+            return {
+                key: torch.cat([decibel(*errors(network, *tensors(*e))[1:]) for e in found]).mean().item()
+                for key, found in self.examples.items()
+            }
 
 
-def validate(network, batches, shift):
-    """Change of the error in decibel at five gains; negative is better."""
-    report = []
-    with torch.no_grad():
-        for gain in (2, 3, 4, 6, 8):
-            change = [
-                10 * torch.log10((after + 1e-4) / (before + 1e-4))
-                for i, x in enumerate(batches)
-                for before, after in [distortion(network, x, torch.full((len(x),), float(gain)), transform.BLOCKS[i % 2], shift)]
-            ]
-            report.append(f"{gain}: {torch.cat(change).mean():+.3f}")
-    return "dB at gain " + "  ".join(report)
+class Curve:
+    """Learning curve, as lines on the terminal and rows of a CSV file."""
+
+    def __init__(self, path, validation):
+        self.path, self.validation = path, validation
+        columns = ",".join(f"db_{n}x{n}_gain{g}" for n, g in validation.examples)
+        path.write_text(f"minutes,steps,training_loss,{columns}\n")
+
+    def add(self, network, minutes, steps, loss):
+        found = self.validation.changes(network)
+        with self.path.open("a") as file:
+            file.write(",".join([f"{minutes:.2f}", str(steps), f"{loss:.4f}", *(f"{v:.3f}" for v in found.values())]) + "\n")
+        means = "  ".join(
+            f"{n}x{n} " + "/".join(f"{found[n, g]:.3f}" for g in GAINS_SHOWN) for n in transform.BLOCKS)
+        print(f"{minutes:.1f} min, {steps} steps, loss {loss:.4f}; dB on held-out sets {means}", flush=True)
 
 
-def train(network, crops, validation, shift, minutes, report):
-    """Trains in place; the last fifth of the time with rounded weights and activations, the integer fine-tuning."""
-    # The last layer learns first and gently, the others follow (see networks.Stack).
-    optimiser = torch.optim.Adam([
-        {"params": network.convs[:-1].parameters(), "peak": 1e-3, "wait": 100, "ramp": 300},
-        {"params": network.convs[-1].parameters(), "peak": 3e-4, "wait": 0, "ramp": 20},
-    ])
-    start, step, running, reported = time.time(), 0, 0.0, 0.0
-    while (part := (time.time() - start) / 60 / minutes) < 1:
-        network.exact(part > 0.8)
-        annealing = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part))
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * annealing * min(1, max(0, step - group["wait"]) / group["ramp"])
-        before, after = distortion(network, crops.batch(BATCH), gains(crops, BATCH), transform.BLOCKS[step % 2], shift)
-        # The constant keeps nearly perfect crops, which a step cannot improve, from ruling the gradient.
-        loss = ((after - before) / (before + 0.01)).mean()
+def train(network, pool, curve, minutes, rate, float_part, points=24):
+    """Trains in place; after `float_part` of the time with rounded weights and activations.
+
+    `rate` is the rate of learning at its height. Returns the number of steps.
+    """
+    optimiser = torch.optim.Adam(network.parameters(), betas=(0.9, 0.99), fused=True)
+    batch = BATCH[pool.crops.frames]
+    # What validation takes is no training.
+    start, paused, steps, running, shown = time.time(), 0.0, 0, 0.0, 1
+    while (part := (time.time() - start - paused) / 60 / minutes) < 1:
+        network.exact(part >= float_part)
+        warm = min(1, (steps + 1) / 200)
+        optimiser.param_groups[0]["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
+        if steps * batch % (8 * VIEWS) == 0:
+            pool.renew(8)
         optimiser.zero_grad()
-        loss.backward()
+        loss = learn(network, *pool.batch(batch))
         torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
         optimiser.step()
-        running = loss.item() if step == 0 else 0.98 * running + 0.02 * loss.item()
-        step += 1
-        if part >= reported:
-            report(f"decoder step {step}, {part * minutes:.1f} min, change of error {running:+.4f}; "
-                   + validate(network, validation, shift))
-            reported += 0.1
+        steps += 1
+        running += (loss - running) * max(0.002, 1 / steps)
+        # Ever further apart, as learning slows down.
+        if part >= (shown / points) ** 2:
+            now = time.time()
+            curve.add(network, part * minutes, steps, running)
+            paused, shown = paused + time.time() - now, shown + 1
     network.exact()
-    return step
+    curve.add(network, minutes, steps, running)
+    return steps

@@ -8,8 +8,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from . import networks, transform
+from .pool import GAINS
 
-BATCH = 16
+BATCH = 8
 
 
 class Hyperprior(nn.Module):
@@ -35,9 +36,9 @@ class Hyperprior(nn.Module):
 def channel_sums(q):
     """Sums of |q| and numbers of latents by channel: [B, channels, rows, columns], [channels]."""
     b, t, n, _, rows, columns = q.shape
-    octave = transform.axis_band(n)
-    plane = torch.maximum(octave[:, None], octave[None])
-    channel = (transform.axis_band(t)[:, None, None] * transform.AXIS_BANDS + plane[None]).flatten()
+    octave = transform.octaves(n)
+    plane = torch.maximum(octave[:, None], octave[None]).clamp_max(networks.HYPER_OCTAVES - 1)
+    channel = (transform.octaves(t)[:, None, None] * networks.HYPER_OCTAVES + plane[None]).flatten()
     count = torch.bincount(channel, minlength=networks.hyper_channels(t)).float()
     sums = torch.zeros(b, len(count), rows, columns)
     sums.index_add_(1, channel, q.abs().reshape(b, -1, rows, columns))
@@ -72,8 +73,8 @@ def train(crops, frames, minutes, report):
             group["lr"] = rate
         with torch.no_grad():
             x = crops.batch(BATCH)
-            gain = torch.from_numpy(crops.random.uniform(2, 8, BATCH)).float()
-            n = transform.BLOCKS[step % 2]
+            gain = torch.from_numpy(crops.random.uniform(*GAINS, BATCH)).float()
+            n = transform.BLOCKS[step % len(transform.BLOCKS)]
             q = transform.quantise(transform.analyse(x * torch.exp2(gain).view(-1, 1, 1, 1), n))
             sums, count = channel_sums(q)
         bits, log_scale = model(energy(sums))

@@ -1,4 +1,4 @@
-"""The block transform around the networks, as the codec computes it but in floating point, for training.
+"""The block transform around the networks, for training.
 
 Values are in units of the quantiser step; [B, T, H, W] with T = 8 or 1, H and W multiples of the block.
 """
@@ -8,10 +8,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-DEAD_ZONE = 0.2
-BLOCKS = (8, 16)
-# Frequencies of one axis by octave: 0 | 1 | 2-3 | 4-7 | 8-15.
-AXIS_BANDS = 5
+BLOCKS = (8, 16, 32, 64)
 
 
 def dct_matrix(n):
@@ -32,39 +29,14 @@ def analyse(x, n):
     return torch.einsum("btypxq,kt->bkpqyx", x, time)
 
 
-def synthesise(c):
-    """The inverse of `analyse`."""
-    b, t, n, _, rows, columns = c.shape
-    time, space = dct_matrix(t), dct_matrix(n)
-    x = torch.einsum("bkpqyx,kt->btpqyx", c, time)
-    x = torch.einsum("btpqyx,pa->btyaqx", x, space)
-    x = torch.einsum("btyaqx,qc->btyaxc", x, space)
-    return x.reshape(b, t, rows * n, columns * n)
-
-
 def quantise(c):
-    return torch.sign(c) * torch.floor(c.abs() + 0.5 - DEAD_ZONE)
+    """Latents, about as the codec's search finds them: most of them are multiples of 5/4 step."""
+    return torch.sign(c) * torch.floor(c.abs() / 1.25 + 0.3)
 
 
-def axis_band(n):
+def octaves(n):
+    """Of the frequencies of one axis: 0 | 1 | 2-3 | 4-7 | 8-15 | 16-31 | 32-63."""
     return torch.tensor([i.bit_length() for i in range(n)])
-
-
-def bands(t, n):
-    """Band of each coefficient [T, n, n]: (temporal octave * 5 + vertical octave) * 5 + horizontal octave."""
-    time, space = axis_band(t), axis_band(n)
-    return (time[:, None, None] * AXIS_BANDS + space[None, :, None]) * AXIS_BANDS + space[None, None]
-
-
-def band_count(t):
-    return (t.bit_length() if t > 1 else 1) * AXIS_BANDS * AXIS_BANDS
-
-
-def dequantise(q, shift):
-    """Reconstruction points; `shift` [bands, 2] moves them towards zero, for |q| = 1 and above."""
-    t, n = q.shape[1:3]
-    s = shift[bands(t, n)][None, ..., None, None, :]
-    return torch.sign(q) * (q.abs() - torch.where(q.abs() == 1, s[..., 0], s[..., 1]))
 
 
 LOCAL_MEAN = 9

@@ -5,13 +5,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from caesar_models import integer, networks, onnx_graph, profile, transform
+import torch.nn.functional as F
+
+from caesar_models import integer, networks, onnx_graph, pool, profile, transform
 
 
 @pytest.fixture(params=["decoder", "hyper_encoder", "hyper_decoder"])
 def stack(request):
     torch.manual_seed(3)
-    stack = getattr(networks, request.param)(8)
+    layers = ("1x40 3x40 3x24 1",) if request.param == "decoder" else ()
+    stack = getattr(networks, request.param)(8, *layers)
     for conv in stack.convs:
         conv.weight.data += 0.02 * torch.randn_like(conv.weight)
         conv.bias.data += 0.3 * torch.randn_like(conv.bias)
@@ -49,9 +52,45 @@ def test_reference_is_the_network_that_was_trained(stack):
     assert np.abs((found - zero) * step - trained).mean() < 0.3 * step + 0.02 * trained.std()
 
 
+def test_a_grown_network_does_what_the_smaller_did():
+    smaller = networks.decoder(1, "1x24 3x24 1")
+    smaller.convs[-1].weight.data.normal_()
+    larger = networks.grow(networks.decoder(1, "1x24 3x24 1x24 3x24 1"), smaller)
+    x = torch.randn(2, 16, 8, 8)
+    assert torch.equal(smaller(x), larger(x))
+
+
 def test_transform_is_orthonormal():
-    x = torch.randn(2, 8, 32, 48)
+    x = torch.randn(2, 8, 64, 128)
     for n in transform.BLOCKS:
         c = transform.analyse(x, n)
         assert torch.allclose(c.square().sum(), x.square().sum(), rtol=1e-4)
-        assert torch.allclose(transform.synthesise(c), x, atol=1e-4)
+
+
+def test_examples_keep_their_meaning_in_every_symmetry(monkeypatch):
+    monkeypatch.setattr(pool, "GAINS", (6.0, 6.0))
+    x = torch.from_numpy(np.random.default_rng(5).normal(size=(1, 8, 32, 32))).float() / 100
+
+    class OneCrop:
+        random, frames, size = np.random.default_rng(6), 8, 32
+
+        def batch(self, count, frames):
+            return x.repeat(1, frames // 8, 1, 1)
+
+    class Coarse:
+        """In the place of the codec."""
+
+        def images(self, x, n):
+            return torch.round(x)
+
+    def sharp(u):
+        return u - F.avg_pool2d(F.pad(u, [4] * 4, mode="replicate"), 9, 1)
+
+    def sizes(u):
+        return u.abs().flatten().sort()[0]
+
+    examples = pool.Pool(OneCrop(), Coarse(), 4)
+    for _ in range(16):
+        detail, error = (F.pixel_shuffle(part.float(), 4) for part in examples.batch(1))
+        # What the network sees and what is missing add up to the crop, wherever its points went.
+        assert (sizes(detail + sharp(error)) - sizes(sharp(64 * x))).abs().max() < 0.1

@@ -13,6 +13,8 @@ mod latents;
 mod padding;
 mod search;
 mod steps;
+#[doc(hidden)]
+pub mod training;
 
 use crate::entropy::{BitCoder, Decoder};
 use crate::error::{Result, corrupt};
