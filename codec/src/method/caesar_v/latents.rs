@@ -37,7 +37,7 @@ const UNIT: i32 = 40;
 const BEYOND_ONE: i32 = 2;
 
 /// Squared units that a bit is worth: where both are cheapest together, flat from 0.2 to 0.5.
-const WEIGHT: f32 = 0.35;
+pub const WEIGHT: f32 = 0.35;
 
 /// Coefficients, in 2^`exponent` lattice units each, in multiples' units.
 fn scaled(coefficients: &[i32], exponent: i32, step: i32) -> Vec<f32> {
@@ -46,9 +46,9 @@ fn scaled(coefficients: &[i32], exponent: i32, step: i32) -> Vec<f32> {
     coefficients.iter().map(|&c| ((f64::from(c) * unit) as f32).clamp(-limit, limit)).collect()
 }
 
-/// Latents of coefficients, found by weighing bits against error.
-pub fn quantise(coefficients: &[i32], exponent: i32, step: i32, layout: &Layout, skipped: &[bool]) -> Vec<i32> {
-    transform::quantise(&scaled(coefficients, exponent, step), layout, skipped, WEIGHT)
+/// Latents of coefficients, found by weighing bits against error: a bit is worth `weight` squared units.
+pub fn quantise(coefficients: &[i32], exponent: i32, step: i32, weight: f32, layout: &Layout, skipped: &[bool]) -> Vec<i32> {
+    transform::quantise(&scaled(coefficients, exponent, step), layout, skipped, weight)
 }
 
 /// About what latents cost, in bits and in errors: for comparing block sizes.

@@ -18,7 +18,8 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
     let analysis = &cheapest(analysis, reference, tile, &padding, model);
 
     let base = Settings { hyper: false, sharpen: true, step: reference, ..analysis.settings };
-    let open = |settings: Settings| Candidate::new(settings, analysis, &padding, model);
+    let weighed = |settings: Settings, weight: f32| Candidate::new(settings, weight, analysis, &padding, model);
+    let open = |settings: Settings| weighed(settings, latents::WEIGHT);
     let closed =
         |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
     let mut best = match target {
@@ -37,10 +38,20 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
                 let candidate = open(Settings { step, ..base })?;
                 let error = residual::mean_square(tile, &candidate.prediction);
                 match search.learn(error) {
-                    true => under = Some(candidate),
+                    true => under = Some((error, candidate)),
                     false => over = Some((error, candidate)),
                 }
             }
+            // What a whole step would overspend, dearer bits spend.
+            if let Some((error, Candidate { settings, .. })) = under.as_ref().filter(|_| effort != Effort::Fast) {
+                let weight = latents::WEIGHT * (2.5 * (limit / error.max(1e-3 * limit) - 1.0)).min(1.0).exp2() as f32;
+                let candidate = weighed(*settings, weight)?;
+                let error = residual::mean_square(tile, &candidate.prediction);
+                if error <= limit {
+                    under = Some((error, candidate));
+                }
+            }
+            let under = under.map(|(_, candidate)| candidate);
             let near = over.filter(|(error, _)| under.is_none() || *error < 1.2 * limit).map(|(_, candidate)| candidate);
             match (under.map(closed).transpose()?, near.map(closed).transpose()?) {
                 (Some(under), Some(over)) => smaller(under, over),
@@ -119,8 +130,8 @@ impl Analysis {
         Analysis { settings: Settings { mean, ..settings }, layout, skipped, coefficients, exponent }
     }
 
-    fn latents(&self, step: u8) -> Vec<i32> {
-        latents::quantise(&self.coefficients, self.exponent, transform::step(step), &self.layout, &self.skipped)
+    fn latents(&self, step: u8, weight: f32) -> Vec<i32> {
+        latents::quantise(&self.coefficients, self.exponent, transform::step(step), weight, &self.layout, &self.skipped)
     }
 
     /// About what the latents cost.
@@ -154,8 +165,8 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn new(settings: Settings, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
-        let latents = analysis.latents(settings.step);
+    fn new(settings: Settings, weight: f32, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
+        let latents = analysis.latents(settings.step, weight);
         let prediction = predict(&latents, &analysis.layout, &settings, padding, model)?;
         Ok(Candidate { settings, latents, prediction })
     }
