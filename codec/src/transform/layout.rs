@@ -36,9 +36,9 @@ impl Layout {
         let frequency = |place: usize| [place / (side * side), place / side % side, place % side];
         let mut scan: Vec<usize> = (0..frames * side * side).collect();
         // Frequencies in cycles, so that blocks of every size rank alike; time counts a little more.
-        scan.sort_by_key(|&place| {
+        scan.sort_by_cached_key(|&place| {
             let [t, y, x] = frequency(place);
-            ((t * 6 * side / frames.max(8) + (y + x) * 5) * 4 + y.abs_diff(x), place)
+            (t * 6 * side / frames.max(8) + (y + x) * 5) * 4 + y.abs_diff(x)
         });
         let mut position = vec![0; scan.len()];
         for (s, &place) in scan.iter().enumerate() {

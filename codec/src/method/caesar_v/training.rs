@@ -11,6 +11,6 @@ pub const STEP_BITS: u32 = 15;
 pub fn image(values: &[i32], shape: [usize; 3], side: usize) -> Vec<i32> {
     let layout = Layout::new(shape, shape[0], side);
     let coefficients = transform::forward(values, &layout);
-    let latents = latents::quantise(&coefficients, 0, 1 << STEP_BITS, &layout, &vec![false; layout.blocks()]);
+    let latents = latents::quantise(&coefficients, 0, 1 << STEP_BITS, latents::WEIGHT, &layout, &vec![false; layout.blocks()]);
     transform::inverse(&latents::dequantise(&latents, &layout), &layout)
 }
