@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--start", help="checkpoint to go on from; its decoder may lack layers that keep the shape")
     parser.add_argument("--anew", action="store_true", help="take only the hyperprior of --start")
     parser.add_argument("--rate", type=float, default=1e-3, help="of learning, at its height")
-    parser.add_argument("--float-part", type=float, default=0.6, help="part of the training without rounding")
+    parser.add_argument("--float-part", type=float, default=0.9, help="part of the training without rounding")
     parser.add_argument("--examples", type=int, default=4000, help="kept in memory at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
