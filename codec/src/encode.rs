@@ -273,15 +273,9 @@ impl Part {
     /// The middle of a tile, a sixth of it or less; `None` where the tile is small enough itself.
     fn of(tile: &Tile) -> Option<Self> {
         const EXTENTS: [usize; 3] = [5, 160, 160];
-        // Narrower parts know little of coarse levels.
-        const NARROWEST: usize = 64;
-        let mut shape: [usize; 3] = std::array::from_fn(|d| tile.shape[d].min(EXTENTS[d]));
-        while shape.iter().product::<usize>() * 6 > tile.values.len() {
-            let wider = if shape[1] >= shape[2] { 1 } else { 2 };
-            if shape[wider] <= NARROWEST {
-                return None;
-            }
-            shape[wider] = shape[wider].div_ceil(2);
+        let shape: [usize; 3] = std::array::from_fn(|d| tile.shape[d].min(EXTENTS[d]));
+        if shape.iter().product::<usize>() * 6 > tile.values.len() {
+            return None;
         }
         let region = Region { start: std::array::from_fn(|d| (tile.shape[d] - shape[d]) / 2), shape };
         let mask = tile.mask.map(|mask| gather(mask, tile.shape, region));
