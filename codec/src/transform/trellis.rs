@@ -8,6 +8,8 @@
 use super::Layout;
 use super::coder::{Below, Beside, FINE, Near, expected_mean};
 use crate::entropy::codes::log_class;
+use crate::threads::side_by_side;
+use std::ops::Range;
 
 /// The state of the machine that chooses the quantiser of the next coefficient of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,19 +44,29 @@ impl State {
 
 /// Finds the codes of all blocks: `coefficients` in steps, block after block; `skip` as in [`super::code_blocks`].
 ///
-/// `weight`: how many squared steps of error a bit is worth.
-pub fn quantise(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f32) -> Vec<i32> {
+/// `weight`: how many squared steps of error a bit is worth. `threads`: that may share the work.
+pub fn quantise(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f32, threads: usize) -> Vec<i32> {
     let len = layout.block_len();
     let first = First::of(coefficients, layout, skip);
     let rates = first.rates(layout, skip);
+    // More parts than threads, as some are done sooner.
+    let blocks = layout.blocks().div_ceil(4 * threads).max(1);
+    let part = |i: usize| {
+        let blocks = i * blocks..layout.blocks().min((i + 1) * blocks);
+        let start = blocks.start * len;
+        let mut codes = vec![0; blocks.len() * len];
+        let mut path = Path::default();
+        first.each(blocks, layout, skip, |block, mut surroundings| {
+            let place = block * len..(block + 1) * len;
+            path.find(&first.coefficients[place], first.expected[block], weight, |s| rates[surroundings.kind(s)]);
+            let codes = &mut codes[block * len - start..][..len];
+            path.write(codes);
+            codes[0] += first.expected[block];
+        });
+        codes
+    };
     let mut codes = vec![0; coefficients.len()];
-    let mut path = Path::default();
-    first.each(layout, skip, |block, mut surroundings| {
-        let part = block * len..(block + 1) * len;
-        path.find(&first.coefficients[part.clone()], first.expected[block], weight, |s| rates[surroundings.kind(s)]);
-        path.write(&mut codes[part]);
-        codes[block * len] += first.expected[block];
-    });
+    side_by_side(threads, layout.blocks().div_ceil(blocks), part, |i, part| codes[i * blocks * len..][..part.len()].copy_from_slice(&part));
     codes
 }
 
@@ -64,7 +76,7 @@ pub fn estimate(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f3
     let first = First::of(coefficients, layout, skip);
     let rates = first.rates(layout, skip);
     let mut total = 0.0;
-    first.each(layout, skip, |block, mut surroundings| {
+    first.each(0..layout.blocks(), layout, skip, |block, mut surroundings| {
         let coefficients = &first.coefficients[block * len..(block + 1) * len];
         let used = coded(coefficients);
         let mut sum: f32 = coefficients[used..].iter().map(|c| c * c).sum();
@@ -104,7 +116,7 @@ impl First {
     fn rates(&self, layout: &Layout, skip: &[bool]) -> Vec<Rate> {
         let len = layout.block_len();
         let mut seen = vec![Seen::default(); FINE * POSITIONS];
-        self.each(layout, skip, |block, mut surroundings| {
+        self.each(0..layout.blocks(), layout, skip, |block, mut surroundings| {
             let coefficients = &self.coefficients[block * len..(block + 1) * len];
             for (s, c) in coefficients[..coded(coefficients)].iter().enumerate() {
                 seen[surroundings.kind(s)].count(c.abs());
@@ -113,12 +125,12 @@ impl First {
         seen.iter().map(Seen::rate).collect()
     }
 
-    /// Calls `f` with each block and its surroundings.
-    fn each(&self, layout: &Layout, skip: &[bool], mut f: impl FnMut(usize, Surroundings)) {
+    /// Calls `f` with each of some blocks and its surroundings.
+    fn each(&self, blocks: Range<usize>, layout: &Layout, skip: &[bool], mut f: impl FnMut(usize, Surroundings)) {
         let len = layout.block_len();
         let nothing = vec![0; len];
         let mut below = Below::new(len);
-        for block in (0..layout.blocks()).filter(|&b| !skip[b]) {
+        for block in blocks.filter(|&b| !skip[b]) {
             let beside = Beside::of(&Near::of(block, layout.count, Some(skip)), &self.sizes, &nothing);
             f(block, Surroundings { beside, below: &mut below, own: &self.sizes[block * len..(block + 1) * len], layout });
         }
@@ -298,7 +310,8 @@ mod tests {
             let random = |i: usize| ((i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f32 / 16_777_216.0 - 0.5;
             let coefficients: Vec<f32> = (0..layout.blocks() * layout.block_len()).map(|i| random(i) * (1 << size) as f32).collect();
             // Bits for nothing: only the error counts.
-            let codes = quantise(&coefficients, &layout, &vec![false; layout.blocks()], 1e-6);
+            let codes = quantise(&coefficients, &layout, &vec![false; layout.blocks()], 1e-6, 1);
+            prop_assert!(quantise(&coefficients, &layout, &vec![false; layout.blocks()], 1e-6, 3) == codes);
             for (codes, coefficients) in codes.chunks(layout.block_len()).zip(coefficients.chunks(layout.block_len())) {
                 let mut state = State::DEPENDENT;
                 for (&code, &c) in codes.iter().zip(coefficients) {

@@ -47,8 +47,8 @@ fn scaled(coefficients: &[i32], exponent: i32, step: i32) -> Vec<f32> {
 }
 
 /// Latents of coefficients, found by weighing bits against error: a bit is worth `weight` squared units.
-pub fn quantise(coefficients: &[i32], exponent: i32, step: i32, weight: f32, layout: &Layout, skipped: &[bool]) -> Vec<i32> {
-    transform::quantise(&scaled(coefficients, exponent, step), layout, skipped, weight)
+pub fn quantise(coefficients: &[i32], exponent: i32, step: i32, weight: f32, layout: &Layout, skipped: &[bool], threads: usize) -> Vec<i32> {
+    transform::quantise(&scaled(coefficients, exponent, step), layout, skipped, weight, threads)
 }
 
 /// About what latents cost, in bits and in errors: for comparing block sizes.

@@ -8,12 +8,13 @@ use crate::error::Result;
 use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use crate::residual::{self, Target};
+use crate::threads::side_by_side;
 use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
 
 /// Encodes a tile with the best settings the effort finds.
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
     let padding = Padding::new(tile.shape, model.frames)?;
-    let analysis = Analysis::of(tile, Settings::default(), &padding, model);
+    let analysis = Analysis::of(tile, Settings::default(), &padding, model.frames);
     let reference = reference_step(&analysis, tile, target);
     let analysis = &cheapest(analysis, reference, tile, &padding, model);
 
@@ -78,15 +79,20 @@ fn cheapest(first: Analysis, reference: u8, tile: &Tile, padding: &Padding, mode
     let plain = (1..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() });
     let joint = (0..SIDES.len() as u8).map(|size| Settings { size, joint: true, ..Settings::default() });
     let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
-    let mut best = (first.cost(reference), first);
-    for settings in plain.chain(joint) {
-        let analysis = Analysis::of(tile, settings, padding, model);
-        let cost = analysis.cost(reference);
-        if cost < best.0 {
-            best = (cost, analysis);
+    let others: Vec<Settings> = plain.chain(joint).collect();
+    let (frames, threads) = (model.frames, model.threads);
+    let other = |i: usize| {
+        let analysis = Analysis::of(tile, others[i], padding, frames);
+        (analysis.cost(reference), analysis)
+    };
+    // At equal cost the first, whoever comes first.
+    let mut best = (first.cost(reference), 0, first);
+    side_by_side(threads, others.len(), other, |i, (cost, analysis)| {
+        if (cost, i + 1) < (best.0, best.1) {
+            best = (cost, i + 1, analysis);
         }
-    }
-    best.1
+    });
+    best.2
 }
 
 /// The step to start from.
@@ -114,7 +120,7 @@ struct Analysis {
 }
 
 impl Analysis {
-    fn of(tile: &Tile, settings: Settings, padding: &Padding, model: &Networks) -> Analysis {
+    fn of(tile: &Tile, settings: Settings, padding: &Padding, frames: usize) -> Analysis {
         let sum: i64 = tile.values.iter().map(|&v| i64::from(v)).sum();
         let mean = (sum / tile.values.len().max(1) as i64) as i32;
         let largest = tile.values.iter().map(|&v| v.abs_diff(mean)).max().unwrap_or(0);
@@ -124,14 +130,14 @@ impl Analysis {
             let v = v - mean;
             if exponent <= 0 { v << -exponent } else { v + (1 << (exponent - 1)) >> exponent }
         };
-        let layout = settings.layout(padding, model.frames);
+        let layout = settings.layout(padding, frames);
         let coefficients = transform::forward(&padding.pad(tile.values, scaled), &layout);
         let skipped = padding.skipped(tile.mask, &layout);
         Analysis { settings: Settings { mean, ..settings }, layout, skipped, coefficients, exponent }
     }
 
-    fn latents(&self, step: u8, weight: f32) -> Vec<i32> {
-        latents::quantise(&self.coefficients, self.exponent, transform::step(step), weight, &self.layout, &self.skipped)
+    fn latents(&self, step: u8, weight: f32, threads: usize) -> Vec<i32> {
+        latents::quantise(&self.coefficients, self.exponent, transform::step(step), weight, &self.layout, &self.skipped, threads)
     }
 
     /// About what the latents cost.
@@ -166,7 +172,7 @@ struct Candidate {
 
 impl Candidate {
     fn new(settings: Settings, weight: f32, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
-        let latents = analysis.latents(settings.step, weight);
+        let latents = analysis.latents(settings.step, weight, model.threads);
         let prediction = predict(&latents, &analysis.layout, &settings, padding, model)?;
         Ok(Candidate { settings, latents, prediction })
     }

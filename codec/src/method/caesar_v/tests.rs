@@ -150,7 +150,7 @@ fn the_hyperprior_is_read_back() {
         let settings = Settings { size, hyper: true, ..Settings::default() };
         let layout = settings.layout(&padding, 8);
         let skipped = vec![false; layout.blocks()];
-        let original = latents::quantise(&transform::forward(&values, &layout), 0, 700, latents::WEIGHT, &layout, &skipped);
+        let original = latents::quantise(&transform::forward(&values, &layout), 0, 700, latents::WEIGHT, &layout, &skipped, 1);
         let mut latents = original.clone();
         let mut hyper = hyper::analyse(&latents, &layout, &model).unwrap();
         let written = hyper.clone();

@@ -6,11 +6,11 @@ use crate::transform::{self, Layout};
 /// Values that [`image`] takes count in 2^-15 step.
 pub const STEP_BITS: u32 = 15;
 
-/// What the transform and the latents leave of values below 2^24, before any network: in 1/64 step, extents `[T, H, W]` with T the
+/// What the transform and the latents leave of values below 2^23, before any network: in 1/64 step, extents `[T, H, W]` with T the
 /// frames and `side` the rows and columns of a block. The encoder's own choices, so that networks learn what they will see.
 pub fn image(values: &[i32], shape: [usize; 3], side: usize) -> Vec<i32> {
     let layout = Layout::new(shape, shape[0], side);
     let coefficients = transform::forward(values, &layout);
-    let latents = latents::quantise(&coefficients, 0, 1 << STEP_BITS, latents::WEIGHT, &layout, &vec![false; layout.blocks()]);
+    let latents = latents::quantise(&coefficients, 0, 1 << STEP_BITS, latents::WEIGHT, &layout, &vec![false; layout.blocks()], 1);
     transform::inverse(&latents::dequantise(&latents, &layout), &layout)
 }
