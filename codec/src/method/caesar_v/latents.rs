@@ -39,7 +39,7 @@ const BEYOND_ONE: i32 = 2;
 /// Squared units that a bit is worth: where both are cheapest together, flat from 0.2 to 0.5.
 pub const WEIGHT: f32 = 0.35;
 
-/// Coefficients, in 2^`exponent` lattice units each, in multiples' units.
+/// Coefficients of 2^`exponent` lattice units in the unit of latents.
 fn scaled(coefficients: &[i32], exponent: i32, step: i32) -> Vec<f32> {
     let unit = f64::from(exponent).exp2() / (f64::from(step) * f64::from(UNIT) / f64::from(1 << FRACTION_BITS));
     let limit = LIMIT as f32;
