@@ -14,9 +14,11 @@ use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
 /// Encodes a tile with the best settings the effort finds.
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
     let padding = Padding::new(tile.shape, model.frames)?;
-    let analysis = Analysis::of(tile, Settings::default(), &padding, model.frames);
+    let image = Image::of(tile, &padding);
+    let analysis = Analysis::of(&image, tile.mask, Settings::default(), &padding, model.frames);
     let reference = reference_step(&analysis, tile, target);
-    let analysis = &cheapest(analysis, reference, tile, &padding, model);
+    let analysis = &cheapest(analysis, reference, &image, tile.mask, &padding, model);
+    drop(image);
 
     let base = Settings { hyper: false, sharpen: true, step: reference, ..analysis.settings };
     let weighed = |settings: Settings, weight: f32| Candidate::new(settings, weight, analysis, &padding, model);
@@ -75,14 +77,14 @@ fn smaller(a: (Coded, Candidate), b: (Coded, Candidate)) -> (Coded, Candidate) {
 }
 
 /// The analysis by the block size, and length, at which latents cost least.
-fn cheapest(first: Analysis, reference: u8, tile: &Tile, padding: &Padding, model: &Networks) -> Analysis {
+fn cheapest(first: Analysis, reference: u8, image: &Image, mask: Option<&[bool]>, padding: &Padding, model: &Networks) -> Analysis {
     let plain = (1..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() });
     let joint = (0..SIDES.len() as u8).map(|size| Settings { size, joint: true, ..Settings::default() });
     let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
     let others: Vec<Settings> = plain.chain(joint).collect();
     let (frames, threads) = (model.frames, model.threads);
     let other = |i: usize| {
-        let analysis = Analysis::of(tile, others[i], padding, frames);
+        let analysis = Analysis::of(image, mask, others[i], padding, frames);
         (analysis.cost(reference), analysis)
     };
     // At equal cost the first, whoever comes first.
@@ -119,8 +121,15 @@ struct Analysis {
     exponent: i32,
 }
 
-impl Analysis {
-    fn of(tile: &Tile, settings: Settings, padding: &Padding, frames: usize) -> Analysis {
+/// A tile as transforms take it: padded, less its mean, in units of 2^exponent lattice units.
+struct Image {
+    values: Vec<i32>,
+    mean: i32,
+    exponent: i32,
+}
+
+impl Image {
+    fn of(tile: &Tile, padding: &Padding) -> Image {
         let sum: i64 = tile.values.iter().map(|&v| i64::from(v)).sum();
         let mean = (sum / tile.values.len().max(1) as i64) as i32;
         let largest = tile.values.iter().map(|&v| v.abs_diff(mean)).max().unwrap_or(0);
@@ -130,10 +139,16 @@ impl Analysis {
             let v = v - mean;
             if exponent <= 0 { v << -exponent } else { v + (1 << (exponent - 1)) >> exponent }
         };
+        Image { values: padding.pad(tile.values, scaled), mean, exponent }
+    }
+}
+
+impl Analysis {
+    fn of(image: &Image, mask: Option<&[bool]>, settings: Settings, padding: &Padding, frames: usize) -> Analysis {
         let layout = settings.layout(padding, frames);
-        let coefficients = transform::forward(&padding.pad(tile.values, scaled), &layout);
-        let skipped = padding.skipped(tile.mask, &layout);
-        Analysis { settings: Settings { mean, ..settings }, layout, skipped, coefficients, exponent }
+        let coefficients = transform::forward(&image.values, &layout);
+        let skipped = padding.skipped(mask, &layout);
+        Analysis { settings: Settings { mean: image.mean, ..settings }, layout, skipped, coefficients, exponent: image.exponent }
     }
 
     fn latents(&self, step: u8, weight: f32, threads: usize) -> Vec<i32> {
