@@ -86,15 +86,19 @@ class Stack(nn.Module):
             conv.exact = on
         return self
 
+    def activation(self, i, x, y):
+        """What follows the hidden layer `i`, whose input is x and whose sums are y."""
+        conv = self.convs[i]
+        if conv.exact:
+            y = round_through(y, 2**HIDDEN_BITS)
+        if i > 0 and conv.keeps_shape():
+            y = x + F.hardtanh(y, -128 / 2**HIDDEN_BITS, 127 / 2**HIDDEN_BITS)
+        # A clamp, whose gradient takes a third of the time of torch.clamp's.
+        return F.hardtanh(y, 0, 255 / 2**HIDDEN_BITS)
+
     def forward(self, x):
         for i, conv in enumerate(self.convs[:-1]):
-            y = conv(x)
-            if conv.exact:
-                y = round_through(y, 2**HIDDEN_BITS)
-            if i > 0 and conv.keeps_shape():
-                y = x + F.hardtanh(y, -128 / 2**HIDDEN_BITS, 127 / 2**HIDDEN_BITS)
-            # A clamp, whose gradient takes a third of the time of torch.clamp's.
-            x = F.hardtanh(y, 0, 255 / 2**HIDDEN_BITS)
+            x = self.activation(i, x, conv(x))
         return self.convs[-1](x)
 
 
@@ -104,8 +108,8 @@ DETAIL_BITS, PATCH = 5, 4
 
 def grow(stack, smaller):
     """Takes over the weights of a stack with fewer layers; those it lacks start as nothing, added to what they see."""
-    rest = list(smaller.convs)
-    for conv in stack.convs:
+    *rest, last = smaller.convs
+    for conv in stack.convs[:-1]:
         if rest and conv.weight.shape == rest[0].weight.shape:
             conv.load_state_dict(rest.pop(0).state_dict())
         elif conv.keeps_shape():
@@ -114,6 +118,7 @@ def grow(stack, smaller):
             raise ValueError("only layers that keep the shape can be new")
     if rest:
         raise ValueError(f"{len(rest)} layers find no place")
+    stack.convs[-1].load_state_dict(last.state_dict())
     return stack
 
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F
 
-from caesar_models import integer, networks, onnx_graph, pool, profile, transform
+from caesar_models import integer, networks, onnx_graph, pool, profile, rounding, transform
 
 
 @pytest.fixture(params=["decoder", "hyper_encoder", "hyper_decoder"])
@@ -53,9 +53,10 @@ def test_reference_is_the_network_that_was_trained(stack):
 
 
 def test_a_grown_network_does_what_the_smaller_did():
-    smaller = networks.decoder(1, "1x24 3x24 1")
+    # As wide as its input, so that the last layer looks like any other.
+    smaller = networks.decoder(1, "1x16 3x16 1")
     smaller.convs[-1].weight.data.normal_()
-    larger = networks.grow(networks.decoder(1, "1x24 3x24 1x24 3x24 1"), smaller)
+    larger = networks.grow(networks.decoder(1, "1x16 3x16 1x16 3x16 1"), smaller)
     x = torch.randn(2, 16, 8, 8)
     assert torch.equal(smaller(x), larger(x))
 
@@ -94,3 +95,20 @@ def test_examples_keep_their_meaning_in_every_symmetry(monkeypatch):
         detail, error = (F.pixel_shuffle(part.float(), 4) for part in examples.batch(1))
         # What the network sees and what is missing add up to the crop, wherever its points went.
         assert (sizes(detail + sharp(error)) - sizes(sharp(64 * x))).abs().max() < 0.1
+
+
+def test_compensated_rounding_keeps_outputs_closer():
+    torch.manual_seed(5)
+    stack = networks.decoder(1, "1x16 3x16 1x24 3")
+    for conv in stack.convs:
+        conv.weight.data += 0.05 * torch.randn_like(conv.weight).pow(3)
+    # Smooth inputs, whose neighbours can stand in for each other.
+    x = torch.round(32 * torch.nn.functional.avg_pool2d(torch.randn(8, 16, 20, 20), 5, 1)) / 32
+    with torch.no_grad():
+        wanted = stack.exact(False)(x)
+        nearest = (stack.exact()(x) - wanted).square().mean()
+        rounding.round_stack(stack, x)
+        assert (stack(x) - wanted).square().mean() < 0.5 * nearest
+    for conv, layer in zip(stack.convs, integer.integer_layers(stack)):
+        scale = torch.exp2(torch.from_numpy(layer.exponents)).view(-1, 1, 1, 1)
+        assert torch.equal(torch.from_numpy(layer.weight) / scale, conv.weight.detach())
