@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
@@ -69,4 +69,12 @@ pub(crate) fn side_by_side<R: Send>(
         receiver.into_iter().for_each(|(i, result)| sink(i, result));
     });
     (next.into_inner()..count).for_each(|i| sink(i, work(i)));
+}
+
+/// Does `work` for pieces of up to `len` items each, up to `threads` of them side by side.
+pub(crate) fn pieces_side_by_side<T: Send>(threads: usize, items: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    let pieces: Vec<_> = items.chunks_mut(len).map(Mutex::new).collect();
+    // Each is locked once.
+    let piece = |i: usize| work(i, &mut pieces[i].lock().unwrap_or_else(PoisonError::into_inner));
+    side_by_side(threads, pieces.len(), piece, |_, ()| ());
 }

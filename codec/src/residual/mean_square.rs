@@ -16,24 +16,24 @@ const TRIALS: u32 = 40;
 
 /// A correction that keeps its target.
 pub struct Correction {
-    pub step: u8,
+    pub step: u16,
     layout: Layout,
     codes: Vec<i32>,
-    shape: [usize; 3],
 }
 
 impl Correction {
     /// The correction with the largest τ that brings the sum of squares to `limit`; `None` where integers are too
     /// coarse for the limit or the residual is too large for the transform.
     pub fn find(tile: &Tile, prediction: &[i32], limit: u128, errors: &Errors) -> Option<Correction> {
-        let layout = layout(tile.shape);
+        let layout = Layout::new(tile.shape, 1, SIDE);
         let residual: Vec<i32> = (0..prediction.len())
             .map(|i| if tile.mask.is_some_and(|m| m[i]) { 0 } else { tile.values[i] - prediction[i] })
             .collect();
         if residual.iter().any(|r| r.unsigned_abs() >> MAX_INPUT_BITS != 0) {
             return None;
         }
-        let coefficients = transform::forward(&padded(&residual, tile.shape, &layout), &layout);
+        let residual: Vec<f32> = residual.into_iter().map(|r| r as f32).collect();
+        let coefficients: Vec<i32> = transform::forward(&residual, &layout, None, 1).into_iter().map(|c| c.round() as i32).collect();
         let order: Vec<u8> = coefficients.chunks_exact(PATCH).flat_map(by_size).collect();
         let mut low = 0.0;
         let mut high = coefficients.chunks_exact(PATCH).map(norm).fold(0.0, f64::max).sqrt();
@@ -45,8 +45,8 @@ impl Correction {
         // Rounding in the transform may cost a little more than the sum over coefficients says.
         (0..TRIALS).find_map(|trial| {
             let (step, codes, _) = correct(&coefficients, &order, low * f64::from(50 - trial) / 50.0)?;
-            let correction = Correction { step, layout: layout.clone(), codes, shape: tile.shape };
-            let decoded = apply(prediction.to_vec(), &correction.codes, step, &correction.layout, tile.shape);
+            let correction = Correction { step, layout: layout.clone(), codes };
+            let decoded = apply(prediction.to_vec(), &correction.codes, step, &correction.layout);
             (errors.square(&decoded) <= limit).then_some(correction)
         })
     }
@@ -54,49 +54,24 @@ impl Correction {
     /// Writes the codes and returns the corrected values.
     pub fn encode(mut self, coder: &mut Encoder, prediction: Vec<i32>) -> Vec<i32> {
         transform::code_blocks(coder, &mut self.codes, &self.layout, None, None, State::PLAIN);
-        apply(prediction, &self.codes, self.step, &self.layout, self.shape)
+        apply(prediction, &self.codes, self.step, &self.layout)
     }
 }
 
-pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], step: u8) -> Vec<i32> {
-    let layout = layout(shape);
-    let mut codes = vec![0; layout.image().iter().product()];
+pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], step: u16) -> Vec<i32> {
+    let layout = Layout::new(shape, 1, SIDE);
+    let mut codes = vec![0; layout.len()];
     transform::code_blocks(coder, &mut codes, &layout, None, None, State::PLAIN);
-    apply(prediction, &codes, step, &layout, shape)
+    apply(prediction, &codes, step, &layout)
 }
 
-fn layout([frames, rows, columns]: [usize; 3]) -> Layout {
-    Layout::new([frames, rows.next_multiple_of(SIDE), columns.next_multiple_of(SIDE)], 1, SIDE)
-}
-
-/// The residual in whole patches; what is added is zero.
-fn padded(residual: &[i32], [frames, rows, columns]: [usize; 3], layout: &Layout) -> Vec<i32> {
-    let [_, high, wide] = layout.image();
-    let mut image = vec![0; frames * high * wide];
-    for (i, row) in residual.chunks_exact(columns).enumerate() {
-        let start = (i / rows * high + i % rows) * wide;
-        image[start..start + columns].copy_from_slice(row);
-    }
-    image
-}
-
-fn apply(
-    mut prediction: Vec<i32>,
-    codes: &[i32],
-    step: u8,
-    layout: &Layout,
-    [_, rows, columns]: [usize; 3],
-) -> Vec<i32> {
+fn apply(mut prediction: Vec<i32>, codes: &[i32], step: u16, layout: &Layout) -> Vec<i32> {
     const LIMIT: i64 = 1 << MAX_INPUT_BITS;
     let step = i64::from(transform::step(step));
     let coefficients: Vec<i32> = codes.iter().map(|&k| (i64::from(k) * step).clamp(-LIMIT, LIMIT) as i32).collect();
     let image = transform::inverse(&coefficients, layout);
-    let [_, high, wide] = layout.image();
-    for (i, row) in prediction.chunks_exact_mut(columns).enumerate() {
-        let start = (i / rows * high + i % rows) * wide;
-        for (p, &c) in row.iter_mut().zip(&image[start..]) {
-            *p = p.wrapping_add(c);
-        }
+    for (p, &c) in prediction.iter_mut().zip(&image) {
+        *p = p.wrapping_add(c);
     }
     prediction
 }
@@ -113,7 +88,7 @@ fn by_size(patch: &[i32]) -> [u8; PATCH] {
 }
 
 /// Step, codes and remaining sum of squares for one τ; `None` for a τ below what integer steps can do.
-fn correct(coefficients: &[i32], order: &[u8], tau: f64) -> Option<(u8, Vec<i32>, f64)> {
+fn correct(coefficients: &[i32], order: &[u8], tau: f64) -> Option<(u16, Vec<i32>, f64)> {
     // q = 2ε = τ/4: with every coefficient kept, half a step each stays within τ.
     let units = (tau / 4.0) as i64;
     if units < 2 {

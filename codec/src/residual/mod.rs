@@ -9,6 +9,7 @@ mod pointwise;
 use crate::entropy::{BitCoder, Decoder, Encoder};
 use crate::error::{Result, corrupt};
 use crate::lattice::Tile;
+use crate::transform::{LAST_STEP, STEP_BITS};
 
 /// What decoded lattice integers must meet at the points that are not masked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +27,7 @@ enum Stage {
     /// Codes of bins of `2^bits` lattice units, which may be other than the tile's.
     Pointwise { bits: u32 },
     /// Corrections of 8 × 8 patches, in steps of [`crate::transform::step`].
-    MeanSquare { step: u8 },
+    MeanSquare { step: u16 },
 }
 
 impl Stage {
@@ -43,8 +44,8 @@ impl Stage {
                 bits @ 0..=28 => Stage::Pointwise { bits },
                 bits => return corrupt(format!("residual bins of 2^{bits} units")),
             },
-            2 => match coder.code_raw(parameter, 8) as u8 {
-                step @ 0..=crate::transform::LAST_STEP => Stage::MeanSquare { step },
+            2 => match coder.code_raw(parameter, STEP_BITS) as u16 {
+                step @ 0..=LAST_STEP => Stage::MeanSquare { step },
                 step => return corrupt(format!("residual step {step}")),
             },
             kind => return corrupt(format!("residual stage {kind}")),
@@ -92,10 +93,30 @@ pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], mask
     }
 }
 
-/// Mean of the squared errors of a prediction, over the points that are not masked.
+/// Mean of the squared errors of a prediction, over the points that are not masked; nearly exact.
 pub fn mean_square(tile: &Tile, prediction: &[i32]) -> f64 {
     let errors = Errors { tile };
-    errors.square(prediction) as f64 / errors.points().max(1) as f64
+    let sum = match tile.mask {
+        None => squares(tile.values, prediction),
+        Some(_) => errors.square(prediction) as f64,
+    };
+    sum / errors.points().max(1) as f64
+}
+
+caesar_kernels::loops! {
+    /// Sum of squared differences.
+    fn squares(values: &[i32], others: &[i32]) -> f64 {
+        let square = |v: i32, other: i32| f64::from(v.wrapping_sub(other)).powi(2);
+        let (some, rest) = values.as_chunks::<8>();
+        let (some_others, rest_others) = others.as_chunks::<8>();
+        let mut sums = [0.0; 8];
+        for (values, others) in some.iter().zip(some_others) {
+            for i in 0..8 {
+                sums[i] += square(values[i], others[i]);
+            }
+        }
+        sums.into_iter().chain(rest.iter().zip(rest_others).map(|(&v, &other)| square(v, other))).sum()
+    }
 }
 
 /// Errors of a tile over the points that are not masked.

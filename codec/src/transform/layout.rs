@@ -10,11 +10,13 @@ pub const MAX_BLOCK: usize = 1 << 16;
 pub const TIME_OCTAVES: usize = 6;
 pub const PLANE_OCTAVES: usize = 7;
 
-/// An image of `count · [frames, side, side]` points in blocks of `frames × side × side`.
+/// An image in blocks of `frames × side × side` points, the last of which may reach beyond its plane.
 ///
 /// Coefficients lie block after block (row-major), within a block by rising frequency ([`Layout::scan`]).
 #[derive(Debug, Clone)]
 pub struct Layout {
+    /// Extents of the image.
+    pub image: [usize; 3],
     /// Extent of a block in time: 1, 2, 3, 8, 16, 24 or 32.
     pub frames: usize,
     /// Extent of a block in both directions of the plane: one of [`SIDES`].
@@ -29,10 +31,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// `image`: extents of the image, multiples of the block's.
+    /// `image`: extents of the image, whole blocks in time.
     pub fn new(image: [usize; 3], frames: usize, side: usize) -> Layout {
-        let block = [frames, side, side];
-        debug_assert!(image.iter().zip(block).all(|(i, b)| i % b == 0));
+        debug_assert_eq!(image[0] % frames, 0);
         let frequency = |place: usize| [place / (side * side), place / side % side, place % side];
         let mut scan: Vec<usize> = (0..frames * side * side).collect();
         // Frequencies in cycles, so that blocks of every size rank alike; time counts a little more.
@@ -50,7 +51,7 @@ impl Layout {
             [at(t > 0, side * side), at(y > 0, side), at(x > 0, 1)]
         });
         let lower = lower.collect();
-        Layout { frames, side, count: [image[0] / frames, image[1] / side, image[2] / side], scan, lower }
+        Layout { image, frames, side, count: [image[0] / frames, image[1].div_ceil(side), image[2].div_ceil(side)], scan, lower }
     }
 
     /// Coefficients of a block.
@@ -63,11 +64,6 @@ impl Layout {
         self.count.iter().product()
     }
 
-    /// Extents of the image.
-    pub fn image(&self) -> [usize; 3] {
-        [self.count[0] * self.frames, self.count[1] * self.side, self.count[2] * self.side]
-    }
-
     /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15), 5 (16–31), 6 (32–63).
     pub fn octaves(&self, scan_position: usize) -> [usize; 3] {
         let place = self.scan[scan_position];
@@ -75,15 +71,24 @@ impl Layout {
         [place / (n * n), place / n % n, place % n].map(|f| (usize::BITS - f.leading_zeros()) as usize)
     }
 
-    /// Each run of `side` points of a block: its place in the row-major block and its offset in the image.
+    /// Coefficients of the image.
+    pub fn len(&self) -> usize {
+        self.blocks() * self.block_len()
+    }
+
+    /// Rows and columns of a block that lie in the image.
+    pub(super) fn inside(&self, block: usize) -> [usize; 2] {
+        let ([_, rows, columns], [_, down, across]) = (self.image, self.count);
+        [rows - block / across % down * self.side, columns - block % across * self.side].map(|n| n.min(self.side))
+    }
+
+    /// Each row of a block that lies in the image: its place in the row-major block and its offset in the image.
     pub(super) fn rows(&self, block: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let [_, rows, columns] = self.image();
-        let x = block % self.count[2];
-        let y = block / self.count[2] % self.count[1];
-        let t = block / (self.count[2] * self.count[1]);
-        let origin = (t * self.frames * rows + y * self.side) * columns + x * self.side;
-        let side = self.side;
+        let ([_, rows, columns], [_, down, across], side) = (self.image, self.count, self.side);
+        let (x, y, t) = (block % across, block / across % down, block / (across * down));
+        let origin = (t * self.frames * rows + y * side) * columns + x * side;
+        let [high, _] = self.inside(block);
         let frames = (0..self.frames).map(move |t| (t * side * side, origin + t * rows * columns));
-        frames.flat_map(move |(place, offset)| (0..side).map(move |y| (place + y * side, offset + y * columns)))
+        frames.flat_map(move |(place, offset)| (0..high).map(move |y| (place + y * side, offset + y * columns)))
     }
 }

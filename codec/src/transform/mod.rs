@@ -9,23 +9,26 @@ mod trellis;
 pub use coder::code_blocks;
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse};
 pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
-pub use trellis::{State, estimate, quantise};
+pub use trellis::{Rates, State, estimate, quantise};
+
+/// Bits of a step's mantissa, and so of an octave's steps.
+const MANTISSA_BITS: u16 = 6;
 
 /// Steps to an octave.
-pub const STEPS: u8 = 8;
-
-/// 2^(i/8) in 1/256.
-const MANTISSAS: [i32; STEPS as usize] = [256, 279, 304, 332, 362, 395, 431, 470];
+pub const STEPS: u16 = 1 << MANTISSA_BITS;
 
 /// The largest index of a [`step`].
-pub const LAST_STEP: u8 = STEPS * 22 - 1;
+pub const LAST_STEP: u16 = STEPS * 22 - 1;
 
-/// Quantiser steps by index: eight to an octave, in whole lattice units from 1 to 2^22.
-pub fn step(index: u8) -> i32 {
-    (MANTISSAS[usize::from(index % STEPS)] << (index / STEPS).min(21)) >> 8
+/// Bits of an index.
+pub const STEP_BITS: u32 = 11;
+
+/// Quantiser steps by index: as many to an octave as there are mantissas, in whole lattice units from 1 to 2^22.
+pub fn step(index: u16) -> i32 {
+    i32::from(STEPS + index % STEPS) << (index / STEPS).min(21) >> MANTISSA_BITS
 }
 
 /// The index of the largest step that is not above `units`.
-pub fn step_index(units: i64) -> u8 {
+pub fn step_index(units: i64) -> u16 {
     (0..=LAST_STEP).rev().find(|&i| i64::from(step(i)) <= units).unwrap_or(0)
 }

@@ -8,7 +8,7 @@
 use super::Layout;
 use super::coder::{Below, Beside, FINE, Near, expected_mean};
 use crate::entropy::codes::log_class;
-use crate::threads::side_by_side;
+use crate::threads::pieces_side_by_side;
 use std::ops::Range;
 
 /// The state of the machine that chooses the quantiser of the next coefficient of a block.
@@ -42,57 +42,66 @@ impl State {
     }
 }
 
-/// Finds the codes of all blocks: `coefficients` in steps, block after block; `skip` as in [`super::code_blocks`].
+/// Finds the codes of all blocks: `coefficients` times `scale` in steps, block after block; `skip` as in [`super::code_blocks`].
 ///
 /// `weight`: how many squared steps of error a bit is worth. `threads`: that may share the work.
-pub fn quantise(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f32, threads: usize) -> Vec<i32> {
+pub fn quantise(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool], rates: &Rates, weight: f32, threads: usize) -> Vec<i32> {
     let len = layout.block_len();
-    let first = First::of(coefficients, layout, skip);
-    let rates = first.rates(layout, skip);
-    // More parts than threads, as some are done sooner.
-    let blocks = layout.blocks().div_ceil(4 * threads).max(1);
-    let part = |i: usize| {
-        let blocks = i * blocks..layout.blocks().min((i + 1) * blocks);
-        let start = blocks.start * len;
-        let mut codes = vec![0; blocks.len() * len];
+    let first = First::of(coefficients, scale, layout, skip);
+    // More pieces than threads, as some are done sooner.
+    let some = layout.blocks().div_ceil(4 * threads).max(1);
+    let mut codes = vec![0; coefficients.len()];
+    pieces_side_by_side(threads, &mut codes, some * len, |i, codes| {
+        let start = i * some;
         let mut path = Path::default();
-        first.each(blocks, layout, skip, |block, mut surroundings| {
+        first.each(start..start + codes.len() / len, layout, skip, |block, mut surroundings| {
             let place = block * len..(block + 1) * len;
-            path.find(&first.coefficients[place], first.expected[block], weight, |s| rates[surroundings.kind(s)]);
-            let codes = &mut codes[block * len - start..][..len];
+            path.find(&first.coefficients[place], first.expected[block], weight, |s| rates.0[surroundings.kind(s)]);
+            let codes = &mut codes[(block - start) * len..][..len];
             path.write(codes);
             codes[0] += first.expected[block];
         });
-        codes
-    };
-    let mut codes = vec![0; coefficients.len()];
-    side_by_side(threads, layout.blocks().div_ceil(blocks), part, |i, part| codes[i * blocks * len..][..part.len()].copy_from_slice(&part));
+    });
     codes
 }
 
-/// About what the best codes cost, in squared steps, a bit being worth `weight` of them: what plain rounding would.
-pub fn estimate(coefficients: &[f32], layout: &Layout, skip: &[bool], weight: f32) -> f64 {
+/// About what the best codes cost, in squared steps: what plain rounding would. And what bits cost, where.
+pub fn estimate(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool], weight: f32) -> (f64, Rates) {
     let len = layout.block_len();
-    let first = First::of(coefficients, layout, skip);
-    let rates = first.rates(layout, skip);
-    let mut total = 0.0;
+    let first = First::of(coefficients, scale, layout, skip);
+    let mut seen = vec![Seen::default(); FINE * POSITIONS];
+    let mut missed = 0.0;
     first.each(0..layout.blocks(), layout, skip, |block, mut surroundings| {
         let coefficients = &first.coefficients[block * len..(block + 1) * len];
         let used = coded(coefficients);
-        let mut sum: f32 = coefficients[used..].iter().map(|c| c * c).sum();
+        missed += f64::from(squares_missed(coefficients));
         for (s, c) in coefficients[..used].iter().enumerate() {
-            let magnitude = ((c.abs() + 0.6) / 2.0) as i32;
-            let missed = c.abs() - 2.0 * magnitude as f32;
-            sum += missed * missed + weight * rates[surroundings.kind(s)].of(0, magnitude);
+            seen[surroundings.kind(s)].count(c.abs());
         }
-        total += f64::from(sum);
     });
-    total
+    let rates: Vec<Rate> = seen.iter().map(Seen::rate).collect();
+    let bits: f64 = seen.iter().zip(&rates).map(|(seen, rate)| f64::from(seen.bits(rate))).sum();
+    (missed + f64::from(weight) * bits, Rates(rates))
+}
+
+caesar_kernels::loops! {
+    /// Squares of what plain rounding to even multiples leaves.
+    fn squares_missed(coefficients: &[f32]) -> f32 {
+        let missed = |c: &f32| {
+            let missed = c.abs() - 2.0 * ((c.abs() + 0.6) * 0.5) as i32 as f32;
+            missed * missed
+        };
+        let mut sums = [0.0; 16];
+        for some in coefficients.as_chunks::<16>().0 {
+            sums.iter_mut().zip(some).for_each(|(sum, c)| *sum += missed(c));
+        }
+        sums.iter().sum()
+    }
 }
 
 /// What plain rounding says, which is near enough to know what codes will cost.
 struct First {
-    /// The lowest one of each block less its expectation.
+    /// In steps, the lowest one of each block less its expectation.
     coefficients: Vec<f32>,
     /// Codes that the lowest coefficients are expected to have.
     expected: Vec<i32>,
@@ -100,29 +109,19 @@ struct First {
 }
 
 impl First {
-    fn of(coefficients: &[f32], layout: &Layout, skip: &[bool]) -> First {
+    fn of(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool]) -> First {
         let len = layout.block_len();
-        let mut coefficients = coefficients.to_vec();
-        let lowest: Vec<i32> = coefficients.iter().step_by(len).map(|c| (c / 2.0).round() as i32).collect();
-        let expected: Vec<i32> =
-            (0..lowest.len()).map(|b| expected_mean(|b| lowest[b], &Near::of(b, layout.count, Some(skip)))).collect();
-        for (c, &expected) in coefficients.iter_mut().step_by(len).zip(&expected) {
-            *c -= 2.0 * expected as f32;
+        let lowest = |block: usize| if skip[block] { 0 } else { (coefficients[block * len] * scale * 0.5 + 0.5).floor() as i32 };
+        let lowest: Vec<i32> = (0..layout.blocks()).map(lowest).collect();
+        let mut first = First { coefficients: vec![0.0; coefficients.len()], expected: vec![0; lowest.len()], sizes: vec![0; coefficients.len()] };
+        for block in (0..lowest.len()).filter(|&block| !skip[block]) {
+            let expected = expected_mean(|b| lowest[b], &Near::of(block, layout.count, Some(skip)));
+            let place = block * len..(block + 1) * len;
+            let (scaled, sizes) = (&mut first.coefficients[place.clone()], &mut first.sizes[place.clone()]);
+            round(&coefficients[place], scale, 2.0 * expected as f32, scaled, sizes);
+            first.expected[block] = expected;
         }
-        let sizes = coefficients.iter().map(|c| if c.abs() < 1.3 { 0 } else { c.abs().round() as u16 }).collect();
-        First { coefficients, expected, sizes }
-    }
-
-    fn rates(&self, layout: &Layout, skip: &[bool]) -> Vec<Rate> {
-        let len = layout.block_len();
-        let mut seen = vec![Seen::default(); FINE * POSITIONS];
-        self.each(0..layout.blocks(), layout, skip, |block, mut surroundings| {
-            let coefficients = &self.coefficients[block * len..(block + 1) * len];
-            for (s, c) in coefficients[..coded(coefficients)].iter().enumerate() {
-                seen[surroundings.kind(s)].count(c.abs());
-            }
-        });
-        seen.iter().map(Seen::rate).collect()
+        first
     }
 
     /// Calls `f` with each of some blocks and its surroundings.
@@ -133,6 +132,20 @@ impl First {
         for block in blocks.filter(|&b| !skip[b]) {
             let beside = Beside::of(&Near::of(block, layout.count, Some(skip)), &self.sizes, &nothing);
             f(block, Surroundings { beside, below: &mut below, own: &self.sizes[block * len..(block + 1) * len], layout });
+        }
+    }
+}
+
+caesar_kernels::loops! {
+    /// Coefficients in steps, and their sizes.
+    fn round(coefficients: &[f32], scale: f32, expected: f32, scaled: &mut [f32], sizes: &mut [u16]) {
+        for (scaled, c) in scaled.iter_mut().zip(coefficients) {
+            *scaled = c * scale;
+        }
+        scaled[0] -= expected;
+        for (size, c) in sizes.iter_mut().zip(&*scaled) {
+            let c = c.abs();
+            *size = if c < 1.3 { 0 } else { (c + 0.5).min(65535.0) as i32 as u16 };
         }
     }
 }
@@ -188,6 +201,13 @@ impl Seen {
         self.excess += (size - ENDS[3]).max(0.0);
     }
 
+    /// What the codes of the first quantiser cost.
+    fn bits(&self, rate: &Rate) -> f32 {
+        let [_, some, _, more] = self.beyond;
+        let [zero, one, two] = rate.bits[0];
+        (self.count - some) * zero + (some - more) * one + more * two + self.excess / 2.0 * rate.more
+    }
+
     fn rate(&self) -> Rate {
         // A few imagined ones steady what is rare.
         let [odd, even, odd_more, even_more] = self.beyond;
@@ -206,6 +226,9 @@ impl Seen {
 fn bits_of(share: f32) -> f32 {
     -share.log2()
 }
+
+/// Bits that codes cost, by surroundings.
+pub struct Rates(Vec<Rate>);
 
 /// Bits that codes cost in one kind of surroundings.
 #[derive(Clone, Copy)]
@@ -237,49 +260,42 @@ impl Path {
     /// `expected`: what is added to the lowest code before its parity counts.
     fn find(&mut self, coefficients: &[f32], expected: i32, weight: f32, mut rate: impl FnMut(usize) -> Rate) {
         self.steps.clear();
+        let coefficients = &coefficients[..coded(coefficients)];
         // What is left beyond the codes in use; nothing to begin with.
-        let mut left: f64 = coefficients.iter().map(|&c| f64::from(c * c)).sum();
+        let mut left: f32 = coefficients.iter().map(|c| c * c).sum();
         let mut best = (left, (0, 0));
         let mut costs = [0.0, f32::INFINITY, f32::INFINITY, f32::INFINITY];
-        for (s, c) in coefficients[..coded(coefficients)].iter().enumerate() {
+        for (s, c) in coefficients.iter().enumerate() {
             let rate = rate(s);
             let size = c.abs();
-            let flip = usize::from(s == 0) * (expected & 1) as usize;
+            left -= size * size;
             // The best even and the best odd code of each quantiser, and its cost.
-            let codes: [[(f32, i32); 2]; 2] = std::array::from_fn(|quantiser| {
+            let [first, second] = [0, 1].map(|quantiser: usize| {
                 let cost = |magnitude: i32| {
                     let missed = size - (2 * magnitude - if magnitude > 0 { quantiser as i32 } else { 0 }) as f32;
                     (missed * missed + weight * rate.of(quantiser, magnitude), magnitude)
                 };
                 let lower = ((size + quantiser as f32) / 2.0) as i32;
-                let (mut even, mut odd) = (cost(lower + (lower & 1)), cost(lower + 1 - (lower & 1)));
+                let (mut even, odd) = (cost(lower + (lower & 1)), cost(lower + 1 - (lower & 1)));
                 // Zero is cheap enough to be worth a large error.
                 if even.1 == 2 {
                     let zero = cost(0);
                     even = if zero.0 < even.0 { zero } else { even };
                 }
-                if flip == 1 {
-                    std::mem::swap(&mut even, &mut odd);
-                }
-                [even, odd]
+                if s == 0 && expected & 1 == 1 { [odd, even] } else { [even, odd] }
             });
-            let mut after = [f32::INFINITY; 4];
-            let mut step = [(0, 0); 4];
-            for (state, &cost) in costs.iter().enumerate() {
-                for (next, &(more, magnitude)) in NEXT[state].iter().zip(&codes[usize::from(State(state as u8).quantiser())]) {
-                    let next = usize::from(*next);
-                    if cost + more < after[next] {
-                        after[next] = cost + more;
-                        step[next] = (state as u8, if *c < 0.0 { -magnitude } else { magnitude });
-                    }
-                }
-            }
-            costs = after;
-            self.steps.push(step);
-            left -= f64::from(c * c);
+            let sign = if *c < 0.0 { -1 } else { 1 };
+            // The better of two ways to a state: from one on an even code, from the other on an odd one.
+            let better = |even: u8, odd: u8, codes: [(f32, i32); 2]| {
+                let (by_even, by_odd) = (costs[usize::from(even)] + codes[0].0, costs[usize::from(odd)] + codes[1].0);
+                if by_odd < by_even { (by_odd, (odd, sign * codes[1].1)) } else { (by_even, (even, sign * codes[0].1)) }
+            };
+            let ways = [better(0, 1, first), better(2, 3, second), better(1, 0, first), better(3, 2, second)];
+            costs = ways.map(|way| way.0);
+            self.steps.push(ways.map(|way| way.1));
             if (s + 1).is_power_of_two() || s + 1 == coefficients.len() {
                 let state = (0..4).min_by(|&a, &b| costs[a].total_cmp(&costs[b])).unwrap_or(0);
-                let cost = f64::from(costs[state]) + left;
+                let cost = costs[state] + left;
                 if cost < best.0 {
                     best = (cost, (s + 1, state));
                 }
@@ -310,8 +326,10 @@ mod tests {
             let random = |i: usize| ((i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f32 / 16_777_216.0 - 0.5;
             let coefficients: Vec<f32> = (0..layout.blocks() * layout.block_len()).map(|i| random(i) * (1 << size) as f32).collect();
             // Bits for nothing: only the error counts.
-            let codes = quantise(&coefficients, &layout, &vec![false; layout.blocks()], 1e-6, 1);
-            prop_assert!(quantise(&coefficients, &layout, &vec![false; layout.blocks()], 1e-6, 3) == codes);
+            let skip = vec![false; layout.blocks()];
+            let (_, rates) = estimate(&coefficients, 1.0, &layout, &skip, 1e-6);
+            let codes = quantise(&coefficients, 1.0, &layout, &skip, &rates, 1e-6, 1);
+            prop_assert!(quantise(&coefficients, 1.0, &layout, &skip, &rates, 1e-6, 3) == codes);
             for (codes, coefficients) in codes.chunks(layout.block_len()).zip(coefficients.chunks(layout.block_len())) {
                 let mut state = State::DEPENDENT;
                 for (&code, &c) in codes.iter().zip(coefficients) {

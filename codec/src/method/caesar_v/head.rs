@@ -11,7 +11,7 @@ use crate::transform::FRACTION_BITS;
 use std::ops::Range;
 
 /// Points of a patch in each direction.
-const PATCH: usize = 4;
+pub const PATCH: usize = 4;
 /// Side of the square whose mean is taken off.
 const MEAN: usize = 9;
 const REACH: usize = MEAN / 2;

@@ -3,7 +3,7 @@
 use super::{Networks, hyper};
 use crate::entropy::BitCoder;
 use crate::error::Result;
-use crate::transform::{self, FRACTION_BITS, Layout, State};
+use crate::transform::{self, FRACTION_BITS, Layout, Rates, State};
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
 const LIMIT: i32 = 1 << (transform::MAX_INPUT_BITS - FRACTION_BITS);
@@ -37,23 +37,21 @@ const UNIT: i32 = 40;
 const BEYOND_ONE: i32 = 2;
 
 /// Squared units that a bit is worth: where both are cheapest together, flat from 0.2 to 0.5.
-pub const WEIGHT: f32 = 0.35;
+const WEIGHT: f32 = 0.35;
 
-/// Coefficients of 2^`exponent` lattice units in the unit of latents.
-fn scaled(coefficients: &[i32], exponent: i32, step: i32) -> Vec<f32> {
-    let unit = f64::from(exponent).exp2() / (f64::from(step) * f64::from(UNIT) / f64::from(1 << FRACTION_BITS));
-    let limit = LIMIT as f32;
-    coefficients.iter().map(|&c| ((f64::from(c) * unit) as f32).clamp(-limit, limit)).collect()
+/// Units in a lattice unit.
+fn scale(step: i32) -> f32 {
+    (1 << FRACTION_BITS) as f32 / (step as f32 * UNIT as f32)
 }
 
-/// Latents of coefficients, found by weighing bits against error: a bit is worth `weight` squared units.
-pub fn quantise(coefficients: &[i32], exponent: i32, step: i32, weight: f32, layout: &Layout, skipped: &[bool], threads: usize) -> Vec<i32> {
-    transform::quantise(&scaled(coefficients, exponent, step), layout, skipped, weight, threads)
+/// Latents of coefficients in lattice units, found by weighing bits against error.
+pub fn quantise(coefficients: &[f32], step: i32, layout: &Layout, skip: &[bool], rates: &Rates, threads: usize) -> Vec<i32> {
+    transform::quantise(coefficients, scale(step), layout, skip, rates, WEIGHT, threads)
 }
 
-/// About what latents cost, in bits and in errors: for comparing block sizes.
-pub fn estimate(coefficients: &[i32], exponent: i32, step: i32, layout: &Layout, skipped: &[bool]) -> f64 {
-    transform::estimate(&scaled(coefficients, exponent, step), layout, skipped, WEIGHT)
+/// About what latents cost, in bits and in errors, for comparing block sizes; and what bits cost.
+pub fn estimate(coefficients: &[f32], step: i32, layout: &Layout, skip: &[bool]) -> (f64, Rates) {
+    transform::estimate(coefficients, scale(step), layout, skip, WEIGHT)
 }
 
 /// What latents stand for, in 1/64 step.

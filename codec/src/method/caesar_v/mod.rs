@@ -55,7 +55,7 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
     let mut coder = Decoder::new(bytes);
     let settings = Settings::default().code(&mut coder)?;
     let layout = settings.layout(&padding, model.frames);
-    let mut latents = vec![0; padding.len()];
+    let mut latents = vec![0; layout.len()];
     let mut hyper = settings.hyper.then(|| hyper::blank(&layout));
     latents::code(&mut coder, &mut latents, hyper.as_deref_mut(), &layout, &padding.skipped(mask, &layout), &model)?;
     let prediction = predict(&latents, &layout, &settings, &padding, &model)?;
@@ -76,7 +76,7 @@ struct Settings {
     /// The decoder network's correction is added.
     sharpen: bool,
     /// Index of the step ([`transform::step`]).
-    step: u8,
+    step: u16,
     /// Of the tile, in lattice units.
     mean: i32,
 }
@@ -87,7 +87,7 @@ impl Settings {
         let size = coder.code_raw(self.size.into(), 2) as u8;
         let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
         let (joint, hyper, sharpen) = (flag(self.joint), flag(self.hyper), flag(self.sharpen));
-        let step = coder.code_raw(self.step.into(), 8) as u8;
+        let step = coder.code_raw(self.step.into(), transform::STEP_BITS) as u16;
         let mean = coder.code_raw(self.mean as u32, 32) as i32;
         if step > transform::LAST_STEP {
             return corrupt(format!("step {step}"));
@@ -136,7 +136,7 @@ fn predict(latents: &[i32], layout: &Layout, settings: &Settings, padding: &Padd
     let coefficients = latents::dequantise(latents, layout);
     let mut image = transform::inverse(&coefficients, layout);
     if settings.sharpen {
-        head::sharpen(&mut image, layout.image(), model)?;
+        head::sharpen(&mut image, layout.image, model)?;
     }
     let step = transform::step(settings.step);
     Ok(padding.crop(&image, |row| to_lattice(row, step, settings.mean)))

@@ -1,15 +1,15 @@
-//! Tiles of any shape as images of whole blocks, and back.
+//! Tiles of any shape as images of whole patches, and back.
 
 use crate::error::{Error, Result};
-use crate::transform::Layout;
+use crate::transform::{Layout, SIDES};
 use std::ops::Range;
 
-/// Planes are padded to multiples of this, so that every block size and the hyperprior's grid divide them.
-const SIDE: usize = 64;
-/// A line is folded into rows of this length; padding it to 64 rows would multiply it.
+/// Planes are padded to multiples of the patches that the network sees.
+const SIDE: usize = super::head::PATCH;
+/// A line is folded into rows of this length, so that it fills blocks.
 const ROW: usize = 256;
 
-/// Padding may multiply a tile by this, beyond a few blocks that are always allowed; thinner tiles are not for this method.
+/// The largest blocks may multiply a tile by this, beyond a few blocks that are always allowed; thinner tiles are not for this method.
 const GROWTH: usize = 16;
 const ALWAYS: usize = 1 << 20;
 
@@ -33,10 +33,11 @@ impl Padding {
         };
         let too_large = || Error::LimitsExceeded(format!("a tile of {shape:?}"));
         let up = |n: usize, to: usize| n.max(1).checked_next_multiple_of(to).ok_or_else(too_large);
-        let padded = [up(folded[0], frames)?, up(folded[1], SIDE)?, up(folded[2], SIDE)?];
-        match padded.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
+        let padded = |side: usize| Ok([up(folded[0], frames)?, up(folded[1], side)?, up(folded[2], side)?]);
+        let [_, _, _, largest] = SIDES;
+        match padded(largest)?.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
             Some(n) if n <= points.saturating_mul(GROWTH).saturating_add(ALWAYS) => {
-                Ok(Padding { shape: folded, points, padded })
+                Ok(Padding { shape: folded, points, padded: padded(SIDE)? })
             }
             _ => Err(too_large()),
         }
@@ -66,7 +67,7 @@ impl Padding {
     }
 
     /// The padded image of `f(tile value)`; what is added shows the nearest point.
-    pub fn pad(&self, values: &[i32], f: impl Fn(i32) -> i32) -> Vec<i32> {
+    pub fn pad(&self, values: &[i32], f: impl Fn(i32) -> f32) -> Vec<f32> {
         let ([frames, rows, _], [long, high, wide]) = (self.shape, self.padded);
         let mut image = Vec::with_capacity(self.len());
         for (t, y) in (0..long).flat_map(|t| (0..high).map(move |y| (t.min(frames - 1), y.min(rows - 1)))) {
@@ -119,7 +120,7 @@ mod tests {
             let padding = Padding::new(shape, frames).unwrap();
             let points = shape.iter().product::<usize>();
             let values: Vec<i32> = (0..points as i32).collect();
-            let image = padding.pad(&values, |v| v + 1);
+            let image: Vec<i32> = padding.pad(&values, |v| (v + 1) as f32).into_iter().map(|v| v as i32).collect();
             prop_assert!(padding.crop(&image, |row| row.iter_mut().for_each(|v| *v -= 1)) == values);
 
             let layout = Layout::new(padding.padded, frames, side);

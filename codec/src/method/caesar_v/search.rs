@@ -9,58 +9,48 @@ use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use crate::residual::{self, Target};
 use crate::threads::side_by_side;
-use crate::transform::{self, LAST_STEP, Layout, MAX_INPUT_BITS, SIDES};
+use crate::transform::{self, Layout, Rates, SIDES};
 
 /// Encodes a tile with the best settings the effort finds.
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
     let padding = Padding::new(tile.shape, model.frames)?;
     let image = Image::of(tile, &padding);
-    let analysis = Analysis::of(&image, tile.mask, Settings::default(), &padding, model.frames);
-    let reference = reference_step(&analysis, tile, target);
-    let analysis = &cheapest(analysis, reference, &image, tile.mask, &padding, model);
+    let (analysis, start, rates) = Analysis::cheapest(&image, tile, target, &padding, model);
     drop(image);
 
-    let base = Settings { hyper: false, sharpen: true, step: reference, ..analysis.settings };
-    let weighed = |settings: Settings, weight: f32| Candidate::new(settings, weight, analysis, &padding, model);
-    let open = |settings: Settings| weighed(settings, latents::WEIGHT);
+    let base = Settings { sharpen: true, step: start.step, ..analysis.settings };
+    let open = |settings: Settings| Candidate::of(analysis.latents(settings.step, &rates, model.threads), settings, &analysis, &padding, model);
     let closed =
-        |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, analysis, model)?, candidate)) };
+        |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, &analysis, model)?, candidate)) };
     let mut best = match target {
         Target::Pointwise => {
             let mut best = closed(open(base)?)?;
-            for step in steps::around(reference, effort) {
+            for step in steps::around(start.step, effort) {
                 best = smaller(best, closed(open(Settings { step, ..base })?)?);
             }
             best
         }
         Target::MeanSquare(limit) => {
-            let mut search = Search::new(reference, limit, effort);
-            // The nearest from below, and from above, which little may bring within the limit.
-            let (mut under, mut over) = (None, None);
+            let mut search = Search::new(start.step, start.slope, limit, effort);
+            let mut nearest: Option<(f64, Candidate)> = None;
+            // The error of the tile over that of its coefficients: what the network gains, and what lies outside the tile.
+            let mut gain = None;
             while let Some(step) = search.next() {
-                let candidate = open(Settings { step, ..base })?;
+                let latents = analysis.latents(step, &rates, model.threads);
+                let missed = analysis.missed(&latents, step);
+                if gain.is_some_and(|gain: f64| !search.guess(gain * missed)) {
+                    continue;
+                }
+                let candidate = Candidate::of(latents, Settings { step, ..base }, &analysis, &padding, model)?;
                 let error = residual::mean_square(tile, &candidate.prediction);
-                match search.learn(error) {
-                    true => under = Some((error, candidate)),
-                    false => over = Some((error, candidate)),
+                gain = (missed > 0.0).then_some(error / missed);
+                search.learn(error);
+                // The largest error within the limit, or the least beyond it.
+                if nearest.as_ref().is_none_or(|&(other, _)| if other > limit { error < other } else { other < error && error <= limit }) {
+                    nearest = Some((error, candidate));
                 }
             }
-            // What a whole step would overspend, dearer bits spend.
-            if let Some((error, Candidate { settings, .. })) = under.as_ref().filter(|_| effort != Effort::Fast) {
-                let weight = latents::WEIGHT * (2.5 * (limit / error.max(1e-3 * limit) - 1.0)).min(1.0).exp2() as f32;
-                let candidate = weighed(*settings, weight)?;
-                let error = residual::mean_square(tile, &candidate.prediction);
-                if error <= limit {
-                    under = Some((error, candidate));
-                }
-            }
-            let under = under.map(|(_, candidate)| candidate);
-            let near = over.filter(|(error, _)| under.is_none() || *error < 1.2 * limit).map(|(_, candidate)| candidate);
-            match (under.map(closed).transpose()?, near.map(closed).transpose()?) {
-                (Some(under), Some(over)) => smaller(under, over),
-                (Some(one), None) | (None, Some(one)) => one,
-                (None, None) => unreachable!("a search tries its first step"),
-            }
+            closed(nearest.expect("a search tries its first step").1)?
         }
     };
     if effort == Effort::Best {
@@ -76,104 +66,149 @@ fn smaller(a: (Coded, Candidate), b: (Coded, Candidate)) -> (Coded, Candidate) {
     if b.0.bytes.len() < a.0.bytes.len() { b } else { a }
 }
 
-/// The analysis by the block size, and length, at which latents cost least.
-fn cheapest(first: Analysis, reference: u8, image: &Image, mask: Option<&[bool]>, padding: &Padding, model: &Networks) -> Analysis {
-    let plain = (1..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() });
-    let joint = (0..SIDES.len() as u8).map(|size| Settings { size, joint: true, ..Settings::default() });
-    let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
-    let others: Vec<Settings> = plain.chain(joint).collect();
-    let (frames, threads) = (model.frames, model.threads);
-    let other = |i: usize| {
-        let analysis = Analysis::of(image, mask, others[i], padding, frames);
-        (analysis.cost(reference), analysis)
-    };
-    // At equal cost the first, whoever comes first.
-    let mut best = (first.cost(reference), 0, first);
-    side_by_side(threads, others.len(), other, |i, (cost, analysis)| {
-        if (cost, i + 1) < (best.0, best.1) {
-            best = (cost, i + 1, analysis);
-        }
-    });
-    best.2
-}
-
-/// The step to start from.
-fn reference_step(analysis: &Analysis, tile: &Tile, target: Target) -> u8 {
-    match target {
-        // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
-        Target::Pointwise => transform::step_index(13 << tile.bin_bits >> 3),
-        // Plain rounding errs nearly twice as much as dependent quantisation and the network leave.
-        Target::MeanSquare(limit) => (0..=LAST_STEP)
-            .collect::<Vec<_>>()
-            .partition_point(|&index| analysis.mean_square(index) <= 1.7 * limit)
-            .saturating_sub(1) as u8,
-    }
-}
-
-/// A tile's coefficients for one block size.
-struct Analysis {
-    /// Block size and mean.
-    settings: Settings,
-    layout: Layout,
-    skipped: Vec<bool>,
-    /// In units of 2^exponent lattice units, a power of two that uses the transform's range.
-    coefficients: Vec<i32>,
-    exponent: i32,
-}
-
-/// A tile as transforms take it: padded, less its mean, in units of 2^exponent lattice units.
+/// A tile as transforms take it: padded, less its mean.
 struct Image {
-    values: Vec<i32>,
+    values: Vec<f32>,
     mean: i32,
-    exponent: i32,
 }
 
 impl Image {
     fn of(tile: &Tile, padding: &Padding) -> Image {
         let sum: i64 = tile.values.iter().map(|&v| i64::from(v)).sum();
         let mean = (sum / tile.values.len().max(1) as i64) as i32;
-        let largest = tile.values.iter().map(|&v| v.abs_diff(mean)).max().unwrap_or(0);
-        // Leave room for the rounding up of a right shift.
-        let exponent = (u32::BITS - largest.leading_zeros()) as i32 + 1 - MAX_INPUT_BITS as i32;
-        let scaled = |v: i32| {
-            let v = v - mean;
-            if exponent <= 0 { v << -exponent } else { v + (1 << (exponent - 1)) >> exponent }
-        };
-        Image { values: padding.pad(tile.values, scaled), mean, exponent }
+        Image { values: padding.pad(tile.values, |v| (v - mean) as f32), mean }
     }
 }
 
+/// A tile's coefficients for one block size, in lattice units.
+struct Analysis {
+    settings: Settings,
+    layout: Layout,
+    /// Blocks that are not coded, and those that have no coefficients here.
+    skipped: Vec<bool>,
+    left_out: Vec<bool>,
+    coefficients: Vec<f32>,
+}
+
+/// Points that are enough for choices.
+const ENOUGH: usize = 1 << 17;
+
 impl Analysis {
-    fn of(image: &Image, mask: Option<&[bool]>, settings: Settings, padding: &Padding, frames: usize) -> Analysis {
-        let layout = settings.layout(padding, frames);
-        let coefficients = transform::forward(&image.values, &layout);
+    /// Every `stride`-th part of a tile, the same parts whatever the size of blocks.
+    fn of(image: &Image, mask: Option<&[bool]>, settings: Settings, stride: usize, padding: &Padding, model: &Networks) -> Analysis {
+        const PART: usize = SIDES[SIDES.len() - 1];
+        let layout = settings.layout(padding, model.frames);
         let skipped = padding.skipped(mask, &layout);
-        Analysis { settings: Settings { mean: image.mean, ..settings }, layout, skipped, coefficients, exponent: image.exponent }
+        let [_, down, across] = layout.count;
+        let part = |block: usize| [block / across % down, block % across].map(|n| n * layout.side / PART);
+        let left_out: Vec<bool> = (0..layout.blocks()).map(|block| {
+            let [y, x] = part(block);
+            skipped[block] || (x + y * stride.div_ceil(2)) % stride != 0
+        }).collect();
+        let coefficients = transform::forward(&image.values, &layout, Some(&left_out), model.threads);
+        Analysis { settings: Settings { mean: image.mean, ..settings }, layout, skipped, left_out, coefficients }
     }
 
-    fn latents(&self, step: u8, weight: f32, threads: usize) -> Vec<i32> {
-        latents::quantise(&self.coefficients, self.exponent, transform::step(step), weight, &self.layout, &self.skipped, threads)
-    }
-
-    /// About what the latents cost.
-    fn cost(&self, step: u8) -> f64 {
-        latents::estimate(&self.coefficients, self.exponent, transform::step(step), &self.layout, &self.skipped)
-    }
-
-    /// Mean square error of plain rounding, in lattice units, over some of the blocks that count.
-    fn mean_square(&self, step: u8) -> f64 {
-        const ENOUGH: usize = 1 << 16;
-        let len = self.layout.block_len();
-        let width = f64::from(transform::step(step));
-        let scale = f64::from(self.exponent).exp2() / width;
-        let error = |&c: &i32| {
-            let steps = f64::from(c).abs() * scale;
-            if steps < 0.7 { steps } else { steps - (steps + 0.3).floor() }.powi(2)
+    /// The tile by the block size, and length, at which latents cost least; where to start the search for its step, and what bits cost.
+    fn cheapest(image: &Image, tile: &Tile, target: Target, padding: &Padding, model: &Networks) -> (Analysis, Start, Rates) {
+        let plain = (0..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() });
+        let joint = plain.clone().map(|settings| Settings { joint: true, ..settings });
+        let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
+        let all: Vec<Settings> = plain.chain(joint).collect();
+        let stride = (image.values.len() / ENOUGH + 1).min(2);
+        let alone = Networks { threads: 1, ..*model };
+        let of = |i: usize| Analysis::of(image, tile.mask, all[i], stride, padding, &alone);
+        let first = of(0);
+        let Start { step, .. } = first.start(tile, target);
+        let judged = |i: usize, analysis: Analysis| {
+            let Analysis { layout, left_out, coefficients, .. } = &analysis;
+            let (cost, rates) = latents::estimate(coefficients, transform::step(step), layout, left_out);
+            // At equal cost the first, whoever comes first.
+            ((cost, i), analysis, rates)
         };
-        let counted = self.coefficients.chunks_exact(len).zip(&self.skipped).filter(|(_, skipped)| !**skipped);
-        let some = counted.step_by((self.coefficients.len() / ENOUGH).max(1));
-        let (sum, blocks) = some.fold((0.0, 0usize), |(sum, blocks), (block, _)| (sum + block.iter().map(error).sum::<f64>(), blocks + 1));
-        sum * width * width / (blocks * len).max(1) as f64
+        let mut best = judged(0, first);
+        side_by_side(model.threads, all.len() - 1, |i| judged(i + 1, of(i + 1)), |_, other| {
+            if other.0 < best.0 {
+                best = other;
+            }
+        });
+        let (_, mut analysis, rates) = best;
+        let start = analysis.start(tile, target);
+        if stride > 1 {
+            analysis = Analysis::of(image, tile.mask, analysis.settings, 1, padding, model);
+        }
+        (analysis, start, rates)
+    }
+
+    fn latents(&self, step: u16, rates: &Rates, threads: usize) -> Vec<i32> {
+        latents::quantise(&self.coefficients, transform::step(step), &self.layout, &self.skipped, rates, threads)
+    }
+
+    /// Sum of squares that latents miss of the coefficients.
+    fn missed(&self, latents: &[i32], step: u16) -> f64 {
+        let unit = transform::step(step) as f32 / (1 << transform::FRACTION_BITS) as f32;
+        let points = latents::dequantise(latents, &self.layout);
+        let len = self.layout.block_len();
+        let blocks = self.coefficients.chunks_exact(len).zip(points.chunks_exact(len)).zip(&self.skipped);
+        let missed = |((coefficients, points), _): ((&[f32], &[i32]), &bool)| f64::from(difference(coefficients, points, unit));
+        blocks.filter(|(_, skipped)| !**skipped).map(missed).sum()
+    }
+
+    fn start(&self, tile: &Tile, target: Target) -> Start {
+        let limit = match target {
+            // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
+            Target::Pointwise => return Start { step: transform::step_index(13 << tile.bin_bits >> 3), slope: 1.0 },
+            Target::MeanSquare(limit) => limit,
+        };
+        let len = self.layout.block_len();
+        let blocks: Vec<&[f32]> = self.coefficients.chunks_exact(len).zip(&self.left_out).filter(|(_, out)| !**out).map(|(block, _)| block).collect();
+        // Plain rounding errs more than dependent quantisation and the network leave.
+        let aim = (1.2 * limit).max(1e-9).log2();
+        let error = |octave: i32| {
+            let width = (octave as f32).exp2();
+            let sum: f64 = blocks.iter().map(|block| f64::from(squares_missed(block, 1.0 / width))).sum();
+            (sum * f64::from(width * width) / (blocks.len() * len).max(1) as f64).max(1e-9).log2()
+        };
+        let octave = (1..21).collect::<Vec<_>>().partition_point(|&octave| error(octave) <= aim) as i32;
+        let (low, high) = (error(octave), error(octave + 1));
+        let slope = (high - low).max(0.1);
+        let units = (f64::from(octave) + ((aim - low) / slope).clamp(-1.0, 1.0)).exp2();
+        Start { step: transform::step_index(units as i64), slope }
+    }
+}
+
+/// The step to start from, and how fast the error grows with it, both in octaves.
+struct Start {
+    step: u16,
+    slope: f64,
+}
+
+caesar_kernels::loops! {
+    /// The sum of squared differences of coefficients and points, which count in `unit`.
+    fn difference(coefficients: &[f32], points: &[i32], unit: f32) -> f32 {
+        let mut sums = [0.0; 16];
+        for (some, points) in coefficients.as_chunks::<16>().0.iter().zip(points.as_chunks::<16>().0) {
+            for i in 0..16 {
+                let missed = some[i] - points[i] as f32 * unit;
+                sums[i] += missed * missed;
+            }
+        }
+        sums.into_iter().sum()
+    }
+}
+
+caesar_kernels::loops! {
+    /// The sum of squares that plain rounding of `c · scale` leaves.
+    fn squares_missed(coefficients: &[f32], scale: f32) -> f32 {
+        let mut sums = [0.0; 16];
+        for some in coefficients.as_chunks::<16>().0 {
+            for (sum, c) in sums.iter_mut().zip(some) {
+                let c = c.abs() * scale;
+                let missed = if c < 0.7 { c } else { c - (c + 0.3).min(1e9) as i32 as f32 };
+                *sum += missed * missed;
+            }
+        }
+        sums.into_iter().sum()
     }
 }
 
@@ -186,8 +221,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn new(settings: Settings, weight: f32, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
-        let latents = analysis.latents(settings.step, weight, model.threads);
+    fn of(latents: Vec<i32>, settings: Settings, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
         let prediction = predict(&latents, &analysis.layout, &settings, padding, model)?;
         Ok(Candidate { settings, latents, prediction })
     }

@@ -1,69 +1,94 @@
 //! Which quantiser steps the encoder tries.
 
 use crate::options::Effort;
-use crate::transform::{LAST_STEP, STEPS};
+use crate::transform::{LAST_STEP, STEPS, step, step_index};
 
 /// Steps to try under a pointwise bound, beside the first: where a step finds its optimum depends on the field.
-pub fn around(first: u8, effort: Effort) -> impl Iterator<Item = u8> {
-    let offsets: &[i32] = match effort {
+pub fn around(first: u16, effort: Effort) -> impl Iterator<Item = u16> {
+    let eighths: &[i32] = match effort {
         Effort::Fast => &[],
         Effort::Balanced => &[-4, 3],
         Effort::Best => &[-12, -8, -4, -2, 2, 4, 8],
     };
-    offsets.iter().map(move |offset| nearby(first, *offset))
+    let nearby = move |eighths: &i32| (i32::from(first) + eighths * i32::from(STEPS) / 8).clamp(0, LAST_STEP.into()) as u16;
+    eighths.iter().map(nearby)
 }
 
 /// The search for the widest step whose mean square error keeps a limit.
 pub struct Search {
     limit: f64,
-    /// Steps that may still be tried.
+    /// The step to try.
+    next: u16,
+    /// Errors that may still be taken in, before one keeps the limit, and guesses before the next of them.
     left: usize,
-    next: u8,
-    /// How the error is thought to grow with the step.
-    power: f64,
-    /// The widest step known to keep the limit, the narrowest known to break it, and their errors.
-    under: Option<(u8, f64)>,
-    over: Option<(u8, f64)>,
+    spare: usize,
+    guesses: usize,
+    /// How fast the error is thought to grow with the step, both in octaves.
+    slope: f64,
+    /// The step tried last and its error beyond the limit, both in octaves.
+    last: Option<(f64, f64)>,
 }
 
+/// How near an error should come to its limit, in octaves, and what the next one aims at.
+const NEAR: f64 = 0.02;
+const AIM: f64 = 0.006;
+/// Guesses in a row.
+const GUESSES: usize = 3;
+
 impl Search {
-    pub fn new(first: u8, limit: f64, effort: Effort) -> Search {
+    pub fn new(first: u16, slope: f64, limit: f64, effort: Effort) -> Search {
         let left = match effort {
             Effort::Fast => 2,
-            Effort::Balanced => 4,
-            Effort::Best => 7,
+            Effort::Balanced => 3,
+            Effort::Best => 6,
         };
-        Search { limit, left, next: first, power: 1.4, under: None, over: None }
+        Search { limit, next: first, left, spare: 2, guesses: GUESSES, slope: slope.clamp(0.4, 2.0), last: None }
     }
 
     /// The step to try, until there is none left.
-    pub fn next(&mut self) -> Option<u8> {
-        self.left = self.left.checked_sub(1)?;
-        let tried = |end: Option<(u8, f64)>| end.is_some_and(|(step, _)| step == self.next);
-        (!tried(self.under) && !tried(self.over)).then_some(self.next)
+    pub fn next(&self) -> Option<u16> {
+        (self.left > 0).then_some(self.next)
     }
 
-    /// Takes in the error of the step tried; says whether it keeps the limit.
-    pub fn learn(&mut self, error: f64) -> bool {
-        let kept = error <= self.limit;
-        *(if kept { &mut self.under } else { &mut self.over }) = Some((self.next, error));
-        let octaves = |error: f64| (error.max(1e-9) / self.limit.max(1e-9)).log2();
-        self.next = match (self.under, self.over) {
-            (Some((under, low)), Some((over, high))) => {
-                let part = octaves(low) / (octaves(low) - octaves(high));
-                let inside = f64::from(over - under) * part;
-                (under + inside as u8).clamp(under + 1, over.max(under + 2) - 1)
-            }
-            // The error grows slower than the square of the step; once that was not enough, a longer stride finds the other side.
-            _ => nearby(self.next, (-octaves(error) * f64::from(STEPS) / self.power).clamp(-64.0, 64.0).floor() as i32),
-        };
-        self.power = 0.7;
-        kept
+    /// Takes in what the error of the step is thought to be, unless it is worth finding out: says whether it is.
+    pub fn guess(&mut self, error: f64) -> bool {
+        let excess = self.excess(error);
+        let tried = self.next;
+        if self.guesses > 0 && !(-NEAR..0.0).contains(&excess) {
+            self.guesses -= 1;
+            self.turn(excess, AIM);
+        }
+        self.next == tried
     }
-}
 
-fn nearby(step: u8, offset: i32) -> u8 {
-    (i32::from(step) + offset).clamp(0, LAST_STEP.into()) as u8
+    /// Takes in the error of the step tried.
+    pub fn learn(&mut self, error: f64) {
+        let excess = self.excess(error);
+        let tried = self.next;
+        self.turn(excess, if self.left == 1 { 4.0 * AIM } else { AIM });
+        self.guesses = GUESSES;
+        let kept = excess <= 0.0;
+        self.left -= 1;
+        if kept && excess > -NEAR || self.next == tried {
+            self.left = 0;
+        } else if self.left == 0 && !kept && self.spare > 0 {
+            (self.left, self.spare) = (1, self.spare - 1);
+        }
+    }
+
+    fn excess(&self, error: f64) -> f64 {
+        (error.max(1e-9) / self.limit.max(1e-9)).log2().clamp(-30.0, 30.0)
+    }
+
+    fn turn(&mut self, excess: f64, aim: f64) {
+        let at = f64::from(step(self.next)).log2();
+        if let Some((before, other)) = self.last.filter(|&(before, _)| before != at) {
+            let slope = (excess - other) / (at - before);
+            self.slope = slope.clamp(self.slope / 2.0, self.slope * 2.0);
+        }
+        self.last = Some((at, excess));
+        self.next = step_index((at - (excess + aim) / self.slope).exp2() as i64);
+    }
 }
 
 #[cfg(test)]
@@ -73,15 +98,16 @@ mod tests {
     #[test]
     fn the_search_ends_beside_the_limit() {
         for power in [0.7, 1.0, 1.4, 2.0] {
-            for first in [0, 40, 90, LAST_STEP] {
-                let error = |step: u8| (f64::from(step) / 8.0 * power).exp2();
-                let limit = error(83) * 1.01;
-                let mut search = Search::new(first, limit, Effort::Best);
-                while let Some(step) = search.next() {
-                    search.learn(error(step));
+            for first in [0, 320, 720, LAST_STEP] {
+                let error = |index: u16| f64::from(step(index)).powf(power);
+                let limit = error(664) * 1.001;
+                let mut search = Search::new(first, 1.2, limit, Effort::Best);
+                let mut best = 0;
+                while let Some(index) = search.next() {
+                    search.learn(error(index));
+                    best = if error(index) <= limit { best.max(index) } else { best };
                 }
-                let (under, _) = search.under.unwrap();
-                assert!((81..=83).contains(&under), "{under} from {first} at {power}");
+                assert!((661..=664).contains(&best), "{best} from {first} at {power}");
             }
         }
     }

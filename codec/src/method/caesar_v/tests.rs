@@ -142,7 +142,7 @@ fn a_smooth_field_is_cheap_and_a_constant_nearly_free() {
 #[test]
 fn the_hyperprior_is_read_back() {
     let shape = [8, 64, 128];
-    let values = field(shape, 60_000.0, 3000);
+    let image: Vec<f32> = field(shape, 60_000.0, 3000).into_iter().map(|v| v as f32).collect();
     let padding = Padding::new(shape, 8).unwrap();
     let toy = Toy::new(8);
     let model = Networks::of(&toy).unwrap();
@@ -150,7 +150,9 @@ fn the_hyperprior_is_read_back() {
         let settings = Settings { size, hyper: true, ..Settings::default() };
         let layout = settings.layout(&padding, 8);
         let skipped = vec![false; layout.blocks()];
-        let original = latents::quantise(&transform::forward(&values, &layout), 0, 700, latents::WEIGHT, &layout, &skipped, 1);
+        let coefficients = transform::forward(&image, &layout, None, 1);
+        let (_, rates) = latents::estimate(&coefficients, 700, &layout, &skipped);
+        let original = latents::quantise(&coefficients, 700, &layout, &skipped, &rates, 1);
         let mut latents = original.clone();
         let mut hyper = hyper::analyse(&latents, &layout, &model).unwrap();
         let written = hyper.clone();

@@ -10,7 +10,10 @@ pub const STEP_BITS: u32 = 15;
 /// frames and `side` the rows and columns of a block. The encoder's own choices, so that networks learn what they will see.
 pub fn image(values: &[i32], shape: [usize; 3], side: usize) -> Vec<i32> {
     let layout = Layout::new(shape, shape[0], side);
-    let coefficients = transform::forward(values, &layout);
-    let latents = latents::quantise(&coefficients, 0, 1 << STEP_BITS, latents::WEIGHT, &layout, &vec![false; layout.blocks()], 1);
+    let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+    let coefficients = transform::forward(&values, &layout, None, 1);
+    let skip = vec![false; layout.blocks()];
+    let (_, rates) = latents::estimate(&coefficients, 1 << STEP_BITS, &layout, &skip);
+    let latents = latents::quantise(&coefficients, 1 << STEP_BITS, &layout, &skip, &rates, 1);
     transform::inverse(&latents::dequantise(&latents, &layout), &layout)
 }

@@ -6,65 +6,107 @@ use std::array;
 /// Lines that are transformed side by side.
 pub const LANES: usize = 8;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From points to frequencies.
-    Forward,
-    /// From frequencies to points.
-    Inverse,
-}
-
 /// The matrix of an axis of `N` points. Its rows are symmetric for even frequencies and antisymmetric for odd ones, so that their
 /// first `H = N.div_ceil(2)` points say all.
-pub struct Axis<const N: usize, const H: usize> {
+pub struct Axis<T, const N: usize, const H: usize> {
     /// `[from][to]` between frequencies 0, 2, 4, … and points 0, 1, 2, …
-    even: [[i32; H]; H],
+    even: [[T; H]; H],
     /// The same for frequencies 1, 3, 5, …
-    odd: [[i32; H]; H],
+    odd: [[T; H]; H],
 }
 
-impl<const N: usize, const H: usize> Axis<N, H> {
-    pub fn new(direction: Direction) -> Self {
+/// Numbers that the matrix may consist of, which say the direction: points become frequencies in floating point, frequencies points
+/// in integers.
+pub trait Entry: Copy {
+    const FORWARD: bool;
+    /// Of an entry in 1/2^[`SHIFT`].
+    fn of(entry: i32) -> Self;
+}
+
+impl Entry for f32 {
+    const FORWARD: bool = true;
+    fn of(entry: i32) -> f32 {
+        entry as f32 / (1 << SHIFT) as f32
+    }
+}
+
+impl Entry for i32 {
+    const FORWARD: bool = false;
+    fn of(entry: i32) -> i32 {
+        entry
+    }
+}
+
+impl<T: Entry, const N: usize, const H: usize> Axis<T, N, H> {
+    pub fn new() -> Self {
         let matrix = matrix(N);
-        let weight = |k: usize, i: usize| if k < N { matrix[k * N + i] } else { 0 };
+        let weight = |k: usize, i: usize| T::of(if k < N { matrix[k * N + i] } else { 0 });
         let half = |parity: usize| {
             array::from_fn(|from| {
-                array::from_fn(|to| match direction {
-                    Direction::Forward => weight(2 * to + parity, from),
-                    Direction::Inverse => weight(2 * from + parity, to),
-                })
+                array::from_fn(|to| if T::FORWARD { weight(2 * to + parity, from) } else { weight(2 * from + parity, to) })
             })
         };
         Axis { even: half(0), odd: half(1) }
     }
+}
 
+impl<const N: usize, const H: usize> Axis<f32, N, H> {
     /// Frequencies of [`LANES`] lines, whose points lie `pitch` apart.
     #[inline(always)]
-    pub fn forward(&self, block: &mut [i32], pitch: usize) {
-        let (mut even, mut odd) = ([[0; LANES]; H], [[0; LANES]; H]);
+    pub fn lines(&self, block: &mut [f32], pitch: usize) {
+        /// Frequencies of either kind at a time, so that their sums stay in registers.
+        const SOME: usize = 4;
+        let (mut sums, mut differences) = ([[0.0; LANES]; H], [[0.0; LANES]; H]);
         for i in 0..H {
-            let (near, far) = (lanes(block, i * pitch), lanes(block, (N - 1 - i) * pitch));
-            let (mut sums, mut differences) = (near, [0; LANES]);
+            let (near, far): ([f32; LANES], [f32; LANES]) = (lanes(block, i * pitch), lanes(block, (N - 1 - i) * pitch));
             for l in 0..LANES {
-                if i != N - 1 - i {
-                    sums[l] += far[l];
-                }
-                differences[l] = near[l] - far[l];
+                // The middle of an odd number of points is its own mirror.
+                sums[i][l] = if i == N - 1 - i { near[l] } else { near[l] + far[l] };
+                differences[i][l] = near[l] - far[l];
             }
-            add_lanes(&mut even, sums, &self.even[i]);
-            add_lanes(&mut odd, differences, &self.odd[i]);
         }
-        for k in 0..N {
-            let sums = if k % 2 == 0 { &even[k / 2] } else { &odd[k / 2] };
-            for (value, &sum) in block[k * pitch..][..LANES].iter_mut().zip(sums) {
-                *value = rounded(sum);
+        for first in (0..H).step_by(SOME) {
+            let some = SOME.min(H - first);
+            let (mut even, mut odd) = ([[0.0; LANES]; SOME], [[0.0; LANES]; SOME]);
+            for i in 0..H {
+                for j in 0..some {
+                    for l in 0..LANES {
+                        even[j][l] += sums[i][l] * self.even[i][first + j];
+                        odd[j][l] += differences[i][l] * self.odd[i][first + j];
+                    }
+                }
+            }
+            for (k, (even, odd)) in even.iter().zip(&odd).enumerate().take(some).map(|(j, both)| (2 * (first + j), both)) {
+                block[k * pitch..][..LANES].copy_from_slice(even);
+                if k + 1 < N {
+                    block[(k + 1) * pitch..][..LANES].copy_from_slice(odd);
+                }
             }
         }
     }
 
+    /// Frequencies of a line of points.
+    #[inline(always)]
+    pub fn row(&self, row: &mut [f32; N]) {
+        let (mut even, mut odd) = ([0.0; H], [0.0; H]);
+        for i in 0..H {
+            let (sum, difference) = (row[i] + row[N - 1 - i], row[i] - row[N - 1 - i]);
+            for j in 0..H {
+                even[j] += sum * self.even[i][j];
+                odd[j] += difference * self.odd[i][j];
+            }
+        }
+        for j in 0..H {
+            row[2 * j] = even[j];
+            row[2 * j + 1] = odd[j];
+        }
+    }
+}
+
+impl<const N: usize, const H: usize> Axis<i32, N, H> {
     /// Points of [`LANES`] lines from their first `used` frequencies, which lie `pitch` apart.
     #[inline(always)]
-    pub fn inverse(&self, block: &mut [i32], pitch: usize, used: usize) {
+    pub fn lines(&self, block: &mut [i32], pitch: usize, used: usize) {
         let (mut even, mut odd) = ([[0; LANES]; H], [[0; LANES]; H]);
         for k in (0..used).step_by(2) {
             add_lanes(&mut even, lanes(block, k * pitch), &self.even[k / 2]);
@@ -83,23 +125,9 @@ impl<const N: usize, const H: usize> Axis<N, H> {
         }
     }
 
-    /// Frequencies of a line of points.
-    #[inline(always)]
-    pub fn forward_row(&self, row: &mut [i32; N]) {
-        let (mut even, mut odd) = ([0; H], [0; H]);
-        for i in 0..H {
-            add_row(&mut even, row[i] + row[N - 1 - i], &self.even[i]);
-            add_row(&mut odd, row[i] - row[N - 1 - i], &self.odd[i]);
-        }
-        for j in 0..H {
-            row[2 * j] = rounded(even[j]);
-            row[2 * j + 1] = rounded(odd[j]);
-        }
-    }
-
     /// Points of a line of frequencies, from the first `used` ones.
     #[inline(always)]
-    pub fn inverse_row(&self, row: &[i32; N], used: usize) -> [i32; N] {
+    pub fn row(&self, row: &[i32; N], used: usize) -> [i32; N] {
         let (mut even, mut odd) = ([0; H], [0; H]);
         for k in (0..used).step_by(2) {
             add_row(&mut even, row[k], &self.even[k / 2]);
@@ -117,8 +145,8 @@ impl<const N: usize, const H: usize> Axis<N, H> {
 }
 
 #[inline(always)]
-fn lanes(block: &[i32], at: usize) -> [i32; LANES] {
-    block[at..][..LANES].try_into().expect("whole lanes")
+fn lanes<T: Copy>(block: &[T], at: usize) -> [T; LANES] {
+    *block[at..].first_chunk().expect("whole lanes")
 }
 
 #[inline(always)]
