@@ -46,6 +46,8 @@ struct Target {
     shift: u32,
     /// The logarithm of the details' scale.
     log: u32,
+    /// So small a scale that the network is not asked.
+    quiet: bool,
     inputs: [u8; INPUTS],
 }
 
@@ -80,6 +82,7 @@ impl Target {
         let sum: i32 = (0..OWN).map(size).sum();
         let scale = (sum * scales.share >> 8) + (scales.noise >> shift) + 1;
         let log = scale.ilog2();
+        let quiet = scale <= scales.quiet >> shift;
         let code = |detail: i16| (((i32::from(detail) << 5) >> log) + 1) >> 1;
 
         // What the scale leaves open: logarithms of sizes in bins.
@@ -108,11 +111,14 @@ impl Target {
             sizes[DETAILS - OWN + 4] = if scales.references > 0 { single(size(difference)) } else { 0 };
         }
         let inputs = inputs.map(|code| (code.clamp(-128, 127) + 128) as u8);
-        Target { prediction, details, shift, log, inputs }
+        Target { prediction, details, shift, log, quiet, inputs }
     }
 
     /// The corrected prediction and the class of what is left.
     fn finish(&self, predictor: &Predictor, scales: &Scales, sums: &[i32; OUTPUTS]) -> (i32, u8) {
+        if self.quiet {
+            return (self.prediction, 0);
+        }
         let mut correction = sums[FILTERS].clamp(-16384, 16384) << self.log;
         for (filter, sum) in predictor.filters.iter().zip(sums) {
             correction += sum.clamp(&-8191, &8191) * (dot(filter, &self.details) >> 12).clamp(-16384, 16384);

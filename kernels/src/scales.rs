@@ -15,6 +15,8 @@ pub struct Scales {
     pub noise: i32,
     pub near: i32,
     pub single: i32,
+    /// Up to this scale a target is *quiet*: hardly any correction would change its code, and the network is not asked.
+    pub quiet: i32,
     /// Mean magnitude of a detail from the sum over all, in 256ths and fine enough.
     pub share: i32,
     /// [`log8`] of a bin.
@@ -34,6 +36,7 @@ impl Scales {
             noise: part(15),
             near: part(31),
             single: part(8),
+            quiet: part(64),
             share: if row.own.len() == 24 { 13 } else { 11 },
             bin,
             level: 10 * row.level.min(12) as i32,

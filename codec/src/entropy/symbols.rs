@@ -5,12 +5,15 @@
 //! side: each counts for itself, and what all have counted is learned after it.
 
 use super::ans::{SYMBOLS, SymbolCoder, Table};
+use super::codes::log_class;
 use super::logistic::squash;
 use caesar_kernels::{Loops, run};
 use std::sync::LazyLock;
 
 /// Classes of scales.
 pub const CLASSES: usize = 68;
+/// Sizes of codes that [`SymbolModel::known`] tells apart.
+pub const SIZES: usize = 24;
 /// The class whose scale is one.
 const UNITY: i32 = 24;
 /// Classes from here on code low bits apart, so that no histogram is longer than 256 symbols.
@@ -58,6 +61,16 @@ struct Here {
     table: Option<Box<Table>>,
 }
 
+/// Low bits of a class's codes that are coded apart.
+pub fn shift_of(class: usize) -> u32 {
+    if class >= WIDE + 4 { (class - WIDE) as u32 / 4 } else { 0 }
+}
+
+/// The size of a magnitude: 0, 1, 2, 3, then two an octave.
+pub fn size_of(magnitude: u32) -> usize {
+    log_class(magnitude).min(SIZES - 1)
+}
+
 /// `numerator · 2^(−quarters/4)`, rounded down.
 fn scaled(numerator: i64, quarters: i32) -> i64 {
     let root = ROOTS[quarters.rem_euclid(4) as usize];
@@ -68,7 +81,7 @@ fn scaled(numerator: i64, quarters: i32) -> i64 {
 
 impl Histogram {
     fn new(class: usize) -> Self {
-        let shift = if class >= WIDE + 4 { (class - WIDE) as u32 / 4 } else { 0 };
+        let shift = shift_of(class);
         // Quarter octaves of the scale of what has a symbol.
         let scale = class as i32 - UNITY - 4 * shift as i32;
         // Beyond lie codes of networks that err.
@@ -154,16 +167,42 @@ impl Loops for Learn<'_> {
 }
 
 impl Histogram {
-    /// Counts with those of occurrences, and what they add up to.
+    /// Counts with those of occurrences, and what they add up to. Codes of one size count for each other, and where many sizes have
+    /// symbols of their own, beyond one they count for those nearby too: there is less to learn then.
     #[inline(always)]
     fn with(&self, occurred: &[u32; SYMBOLS], counts: &mut [u32]) -> u64 {
-        let mut total = 0;
-        for ((count, &known), &occurred) in counts.iter_mut().zip(&self.counts).zip(occurred) {
-            // More would exceed 32 bits.
-            *count = known + occurred.min(1 << 20) * OCCURRENCE;
-            total += u64::from(*count);
+        let reach = self.reach as usize;
+        // More would exceed 32 bits.
+        let half = |occurred: u32| occurred.min(1 << 20) * (OCCURRENCE / 2);
+        let mut sizes = [0; SYMBOLS / 2];
+        let sizes = &mut sizes[..=reach];
+        for ((size, &below), &above) in sizes.iter_mut().zip(occurred[..=reach].iter().rev()).zip(&occurred[reach..]) {
+            *size = half(below + above);
         }
-        total
+        for _ in 0..(reach / 16).min(4) {
+            smooth(&mut sizes[2..]);
+        }
+        counts.copy_from_slice(&self.counts);
+        let (below, above) = counts.split_at_mut(reach);
+        for ((below, above), &size) in below.iter_mut().rev().zip(&mut above[1..]).zip(&sizes[1..]) {
+            *below += size;
+            *above += size;
+        }
+        above[0] += sizes[0];
+        above[reach + 1] += 2 * half(occurred[2 * reach + 1]);
+        counts.iter().map(|&count| u64::from(count)).sum()
+    }
+}
+
+/// Each count becomes the mean of itself, twice, and its neighbours.
+#[inline(always)]
+fn smooth(counts: &mut [u32]) {
+    let mut known = [0; SYMBOLS / 2 + 2];
+    let n = counts.len();
+    (known[0], known[n + 1]) = (counts[0], counts[n - 1]);
+    known[1..=n].copy_from_slice(counts);
+    for (count, around) in counts.iter_mut().zip(known.windows(3)) {
+        *count = (around[0] + 2 * around[1] + around[2]) / 4;
     }
 }
 
@@ -181,6 +220,23 @@ impl Default for SymbolModel {
 impl SymbolModel {
     fn histogram(&self, class: usize) -> &Histogram {
         self.0[class].as_deref().unwrap_or_else(|| &STARTS[class])
+    }
+
+    /// How often each size is known to occur in each class, for those who have to guess what codes will cost.
+    pub fn known(&self) -> Vec<[f32; SIZES]> {
+        let of_class = |class| {
+            let Histogram { shift, reach, counts, .. } = self.histogram(class);
+            let mut sizes = [0.0; SIZES];
+            let reach = *reach as usize;
+            for (u, pair) in counts[..reach].iter().rev().zip(&counts[reach + 1..]).enumerate() {
+                sizes[size_of((u as u32 + 1) << shift)] += (pair.0 + pair.1) as f32;
+            }
+            sizes[0] += counts[reach] as f32;
+            let beyond = size_of((reach as u32 + 1) << shift);
+            sizes[beyond..].iter_mut().for_each(|size| *size += counts[2 * reach + 1] as f32);
+            sizes.map(|count| count / OCCURRENCE as f32)
+        };
+        (0..CLASSES).map(of_class).collect()
     }
 
     /// Begins a part of a step.

@@ -33,13 +33,26 @@ pub unsafe fn finish<L: Lanes>(
         let filtered = clamp_i16(l, l.pair(l.shr_by::<12>(a), l.shr_by::<12>(b)), 16384);
         correction = l.dot_i16(correction, gates, filtered);
     }
-    let prediction = l.add(prediction, l.shl(l.shr_by::<11>(correction), shift));
+    // SAFETY: as above.
+    let loud = l.sub(l.splat(-1), unsafe { quiet(l, scales, group, scratch) });
+    let prediction = l.add(prediction, l.and(l.shl(l.shr_by::<11>(correction), shift), loud));
 
     let octaves = l.sub(l.shl_by::<11>(l.add(log, shift)), l.splat(scales.bin << 8));
     let quarters = l.shl_by::<2>(l.add(clamp(l, scale, 65536), octaves));
-    let class = l.add(l.shr_by::<11>(l.add(quarters, l.splat(1024))), l.splat(24));
+    let class = l.and(l.add(l.shr_by::<11>(l.add(quarters, l.splat(1024))), l.splat(24)), loud);
     predictions[..LANES].copy_from_slice(&l.to_array(prediction));
     classes[..LANES].copy_from_slice(&l.to_u8(l.max(l.min(class, l.splat(67)), l.splat(0))));
+}
+
+/// All bits in the lanes of quiet targets, none in the others.
+///
+/// # Safety
+/// The group is gathered.
+#[inline(always)]
+pub unsafe fn quiet<L: Lanes>(l: L, scales: &Scales, group: usize, scratch: &Scratch) -> L::V {
+    // SAFETY: by contract.
+    let (scale, shift) = unsafe { (scratch.scale.read(l, group), scratch.shift.read(l, group)) };
+    l.shr_by::<31>(l.sub(l.sub(scale, l.splat(1)), l.shr(l.splat(scales.quiet), shift)))
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Rows in blocks of groups of sixteen targets.
 
 use super::dense::{filter, network};
-use super::finish::finish;
+use super::finish::{finish, quiet};
 use super::gather::gather;
 use super::lanes::{LANES, Lanes};
 use super::scratch::{GROUPS, Scratch};
@@ -106,6 +106,14 @@ impl Kernel for Predict<'_> {
                     gather(l, row, &scales, prediction, x, group, &mut scratch);
                 }
                 let count = groups(x, targets).len();
+                let mut all_quiet = l.splat(-1);
+                for group in 0..count {
+                    all_quiet = l.and(all_quiet, quiet(l, &scales, group, &scratch));
+                }
+                if l.to_array(all_quiet) == [-1; LANES] {
+                    groups(x, targets).for_each(|(_, x)| classes[x..][..LANES].fill(0));
+                    continue;
+                }
                 match sums {
                     None => network(l, &predictor.packed, count, &mut scratch),
                     Some(sums) => take(l, sums, x, targets, &mut scratch),

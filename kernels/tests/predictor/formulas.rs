@@ -117,9 +117,10 @@ fn target(network: &Network, from: &Surroundings, x: usize) -> Target {
         .sum();
     let correction = (gated + (y(8, 16384) << b) + 1024) >> 11;
     let class = ((((y(9, 65536) + ((b + sh) << 11) - (l8(w) << 8)) * 4 + 1024) >> 11) + 24).clamp(0, 67);
+    let quiet = s <= (w >> 2) >> sh;
     Target {
-        prediction: wrapped(p + (correction << sh)) as i32,
-        class: class as u8,
+        prediction: if quiet { p as i32 } else { wrapped(p + (correction << sh)) as i32 },
+        class: if quiet { 0 } else { class as u8 },
         sums: sums.iter().map(|&s| s as i32).collect(),
         inputs,
     }

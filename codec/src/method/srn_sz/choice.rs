@@ -38,9 +38,10 @@ impl Choice {
             by.asked(step, search, &[&upper, &lower][half].0, &corrected[half])
         });
         let (alone, asked) = (upper.0.and(&lower.0), asked[0].and(&asked[1]));
+        let known = coder.symbols.known();
         let [alone, asked] = team.both(|i| {
             let (samples, asked) = ([&alone, &asked][i], i == 1);
-            scale::better_weights(samples, &coder.start(step, asked), &scale::start(step, asked))
+            scale::better_weights(samples, &coder.start(step, asked), &scale::start(step, asked), &known)
         });
         // Where codes are large networks save least, and files are large in any case.
         let bits = alone.1 / (step.rows * step.columns) as f64;

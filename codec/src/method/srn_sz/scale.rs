@@ -1,17 +1,18 @@
 //! The scale of a row's codes: what the network tells, weighed with the codes that are known around them.
 
-use crate::entropy::codes::log_class;
-use crate::entropy::symbols::CLASSES;
+use crate::entropy::symbols::{CLASSES, SIZES, shift_of, size_of};
 use crate::method::closed_loop::details::accumulate;
 use crate::method::closed_loop::fit::{FEWEST, add_under};
 use crate::method::closed_loop::step::Step;
 use crate::method::closed_loop::told::change_bits;
-use crate::method::interpolation::expect::{EDGE, ROW_CLUES, Surroundings, WEIGHT_UNIT};
+use crate::method::interpolation::expect::{EDGE, ROW_CLUES, Surroundings, WEIGHT_LIMIT, WEIGHT_UNIT};
 use crate::method::interpolation::fit::ClueSamples;
 use caesar_kernels::loops;
 
 /// Clues: those that `interpolation` has before a row is coded, then the mean magnitude that the network's class means.
 pub const CLUES: usize = ROW_CLUES + 1;
+/// The clue that is one, wherever another one is not zero: where nothing happens codes have classes of their own.
+const CONSTANT: usize = ROW_CLUES - 1;
 /// Weights to start from where a network is asked: it alone.
 const ASKED: [i16; CLUES] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 256];
 /// The same where none is, by phase, without and with references: about the means over many fields.
@@ -55,10 +56,13 @@ const NEAREST: [u8; 256] = {
 /// Appends the clues of some columns of a row to samples; no network says anything.
 pub fn sample(samples: &mut ClueSamples<CLUES>, around: &Surroundings, kept: &[usize]) {
     let mut clue = vec![0; around.prediction.len()];
-    for index in 0..ROW_CLUES {
+    let mut any = clue.clone();
+    for index in 0..CONSTANT {
         around.clue_row(index, &mut clue);
+        any.iter_mut().zip(&clue).for_each(|(any, clue)| *any |= clue);
         samples.clues[index].extend(kept.iter().map(|&x| f32::from(clue[x])));
     }
+    samples.clues[CONSTANT].extend(kept.iter().map(|&x| f32::from(u8::from(any[x] != 0))));
     samples.clues[CLUES - 1].extend(kept.iter().map(|_| 0.0));
 }
 
@@ -68,24 +72,28 @@ pub fn mean(class: u8) -> f32 {
 }
 
 /// Weights that pay for being told instead of `start`, those that the samples want or `plain` ones; else `start`. With the bits of the step
-/// under them.
-pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain: &[i16; CLUES]) -> ([i16; CLUES], f64) {
+/// under them, if so much is `known` of each class's codes before.
+pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain: &[i16; CLUES], known: &[[f32; SIZES]]) -> ([i16; CLUES], f64) {
     let cost = |weights: &[i16; CLUES]| {
         let told = if weights == start { 0.0 } else { 2.0 * change_bits(start, weights, WEIGHT_UNIT) };
-        bits(samples, weights) + told
+        bits(samples, weights, known) + told
     };
     let mut costs = [start, plain].map(|&weights| (weights, cost(&weights))).to_vec();
     if samples.magnitudes.len() >= 4 * FEWEST {
-        let weights = samples.fit();
-        // What is gained on samples is not all gained: about a bit a weight and sample's worth of targets is chance.
-        costs.push((weights, cost(&weights) + CLUES as f64 * samples.share));
+        let fitted = samples.fit();
+        // Those that describe the codes best may still miss the classes whose histograms do.
+        for quarters in [3, 4, 5] {
+            let unit = WEIGHT_UNIT as i16;
+            let weights = fitted.map(|w| (w * quarters / 4 / unit * unit).min(WEIGHT_LIMIT / unit * unit));
+            // What is gained on samples is not all gained: about a bit a weight and sample's worth of targets is chance.
+            costs.push((weights, cost(&weights) + CLUES as f64 * samples.share));
+        }
     }
     costs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("two at least")
 }
 
-/// The bits of a step with such magnitudes, were each class coded by a histogram of its own.
-fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
-    const SIZES: usize = 24;
+/// The bits of a step with such magnitudes while histograms of which so much is `known` learn them.
+fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES], known: &[[f32; SIZES]]) -> f64 {
     let mut counts = vec![[0u32; SIZES]; CLASSES];
     let mut low = 0;
     let mut expected = vec![0.0; samples.magnitudes.len()];
@@ -93,24 +101,30 @@ fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES]) -> f64 {
         add_under(clue, weight.into(), &mut expected);
     }
     for (&magnitude, expected) in samples.magnitudes.iter().zip(expected) {
-        let class = nearest((expected / 256.0 * 65536.0) as u32);
-        let size = log_class(magnitude as u32).min(SIZES - 1);
-        counts[usize::from(class)][size] += 1;
-        low += size.saturating_sub(2) / 2;
+        let class = usize::from(nearest((expected / 256.0 * 65536.0) as u32));
+        let shift = shift_of(class);
+        let size = size_of((magnitude as u32 + (1 << shift >> 1)) >> shift << shift);
+        counts[class][size] += 1;
+        // Sign, and place within the size.
+        low += if size == 0 { shift as usize } else { 1 + size.saturating_sub(2) / 2 };
     }
-    let entropy = |counts: &[u32; SIZES]| {
+    let cost = |(counts, known): (&[u32; SIZES], &[f32; SIZES])| {
         let total = counts.iter().sum::<u32>();
         // Most classes do not occur.
         if total == 0 {
             return 0.0;
         }
-        let total = f64::from(total);
-        let different = counts.iter().filter(|&&c| c > 0).count() as f64;
-        let each = counts.iter().filter(|&&c| c > 0).map(|&c| f64::from(c) * (total / f64::from(c)).log2());
-        // What it takes to learn a histogram.
-        each.sum::<f64>() * samples.share + 0.5 * different * (total * samples.share + 1.0).log2()
+        let learned = |n: u32, before: f32| learned(n as f32 * samples.share as f32, before);
+        let each = counts.iter().zip(known).filter(|(n, _)| **n > 0).map(|(&n, &before)| learned(n, before));
+        f64::from(learned(total, known.iter().sum()) - each.sum::<f32>())
     };
-    low as f64 * samples.share + counts.iter().map(entropy).sum::<f64>()
+    low as f64 * samples.share + counts.iter().zip(known).map(cost).sum::<f64>()
+}
+
+/// The binary logarithm of before · (before + 1) · … · (before + n − 1): what counts multiply up to while n occurrences are learned.
+fn learned(n: f32, before: f32) -> f32 {
+    let gamma = |x: f32| (x + 0.5) * (x + 1.0).log2() - x * std::f32::consts::LOG2_E + 0.12 / (x + 1.0) - x.log2();
+    gamma(before + n) - gamma(before)
 }
 
 /// How the clues of a step are weighed.
@@ -126,12 +140,12 @@ impl Weighing {
         Weighing { weights, told: MEAN.map(|mean| (network * u64::from(mean) >> 8).min(LARGEST.into()) as u32) }
     }
 
-    /// What all clues but those of the rows above come to.
+    /// What all clues but the constant and those of the rows above come to.
     pub fn known(&self, around: &Surroundings, clue: &mut Vec<i16>, known: &mut Vec<i32>) {
         known.clear();
         known.resize(around.prediction.len(), 0);
         clue.resize(known.len(), 0);
-        for index in (ABOVE..ROW_CLUES).filter(|&i| self.weights[i] != 0) {
+        for index in (ABOVE..CONSTANT).filter(|&i| self.weights[i] != 0) {
             around.clue_row(index, clue);
             clue.iter_mut().for_each(|c| *c = (*c).clamp(0, 8191));
             accumulate(clue, self.weights[index], known);
@@ -162,6 +176,7 @@ loops! {
         for (x, class) in classes.iter_mut().enumerate() {
             let near = [1, 0, 2].map(|at| cut(north[x + EDGE - 1 + at]));
             let sum = known[x] + weights[0] * near[0] + weights[1] * near[1] + weights[2] * near[2] + weights[3] * cut(far[x]);
+            let sum = if sum == 0 { 0 } else { sum + i32::from(weighing.weights[CONSTANT]) };
             let around = (sum as u32).min(LARGEST >> 8) << 8;
             *class = nearest(around + weighing.told[usize::from(*class).min(CLASSES - 1)]);
         }

@@ -27,7 +27,7 @@ pub struct StepCoder<'m, S> {
     pub trusts: Trusts,
     /// Where no network is asked, and where one is.
     weights: [Told<CLUES>; 2],
-    symbols: SymbolModel,
+    pub symbols: SymbolModel,
     strands: &'m mut Strands<S>,
 }
 
