@@ -82,7 +82,7 @@ def main():
     facts["measured"] = args.measured
     facts["training"] = (
         f"decoder {facts['layers']}: {facts['steps']} steps in {facts['minutes']:.0f} minutes of wall time on a shared CPU core, Adam, "
-        "random crops of openly available observed and simulated fields; the last of them with rounded weights and activations; then rounded by caesar_models.rounding"
+        "random crops of openly available observed and simulated fields; then rounded by caesar_models.rounding"
     )
     stacks = {name: integer.integer_layers(stack) for name, stack in checkpoint.stacks.items()}
     tables = {"frames": [checkpoint.frames]}

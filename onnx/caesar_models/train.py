@@ -32,7 +32,6 @@ def arguments():
     parser.add_argument("--start", help="checkpoint to go on from; its decoder may lack layers that keep the shape")
     parser.add_argument("--anew", action="store_true", help="take only the hyperprior of --start")
     parser.add_argument("--rate", type=float, default=1e-3, help="of learning, at its height")
-    parser.add_argument("--float-part", type=float, default=0.9, help="part of the training without rounding")
     parser.add_argument("--examples", type=int, default=4000, help="kept in memory at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
@@ -57,7 +56,7 @@ def main():
     codec = Codec()
     validation = train_decoder.Validation(Crops(held_out_clips(args.data), args.frames, SIZE, 5), codec)
     curve = train_decoder.Curve(args.out.with_suffix(".csv"), validation)
-    found = train_decoder.train(decoder, Pool(crops, codec, args.examples), curve, args.minutes, args.rate, args.float_part)
+    found = train_decoder.train(decoder, Pool(crops, codec, args.examples), curve, args.minutes, args.rate)
     if args.hyper_minutes:
         trained = train_hyper.train(crops, args.frames, args.hyper_minutes, print)
         hyper = {"hyper_encoder": trained.encoder.state_dict(), "hyper_decoder": trained.decoder.state_dict()}

@@ -72,8 +72,8 @@ class Curve:
         print(f"{minutes:.1f} min, {steps} steps, loss {loss:.4f}; dB on held-out sets {means}", flush=True)
 
 
-def train(network, pool, curve, minutes, rate, float_part, points=24):
-    """Trains in place; after `float_part` of the time with rounded weights and activations.
+def train(network, pool, curve, minutes, rate, points=24):
+    """Trains in place, in floating point: weights are rounded afterwards (`rounding`).
 
     `rate` is the rate of learning at its height. Returns the number of steps.
     """
@@ -82,7 +82,6 @@ def train(network, pool, curve, minutes, rate, float_part, points=24):
     # What validation takes is no training.
     start, paused, steps, running, shown = time.time(), 0.0, 0, 0.0, 1
     while (part := (time.time() - start - paused) / 60 / minutes) < 1:
-        network.exact(part >= float_part)
         warm = min(1, (steps + 1) / 200)
         optimiser.param_groups[0]["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
         if steps * batch % (8 * VIEWS) == 0:
@@ -98,6 +97,5 @@ def train(network, pool, curve, minutes, rate, float_part, points=24):
             now = time.time()
             curve.add(network, part * minutes, steps, running)
             paused, shown = paused + time.time() - now, shown + 1
-    network.exact()
     curve.add(network, minutes, steps, running)
     return steps
