@@ -1,15 +1,18 @@
 """The network of the CAESAR-V paper as its authors' code has it, in floating point: a row for comparison, nothing the codec runs.
 
-    python -m caesar_models.paper DATA.h5 --minutes 5 --rate-weight 1e-4 [--export paper.onnx]
+    python -m caesar_models.paper DATA.h5 --minutes 5 --rate-weight 1e-4 [--export paper.onnx] [--crops crops.h5]
 
 A variational autoencoder with a mean-scale hyperprior on 8 x 256 x 256 tiles and a super-resolution head. After training it
 prints what it reaches on held-out data sets: root mean square error over the range, and the ratio that its entropy model allows.
+With --crops the tiles are written to a file, so that `bench/compare.py --nrmse` can say what others make of them.
 """
 
 import argparse
+import contextlib
 import math
 import time
 
+import h5py
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -203,8 +206,8 @@ def train(network, crops, minutes, weight, batch=2):
     return steps
 
 
-def report(network, path):
-    """Mean error and ratio of crops, by data set."""
+def report(network, path, written):
+    """Mean error and ratio of tiles, by data set; the tiles go to an HDF5 file too, if one is `written`."""
     clips = held_out_clips(path)
     for group in sorted({g for g, clip in clips if len(clip) >= 4}):
         x = Crops([c for c in clips if c[0] == group], 8, 128, 5).batch(8)
@@ -212,6 +215,8 @@ def report(network, path):
             decoded, bits = network(x)
         error = (decoded - x).square().mean((1, 2, 3)).sqrt().mean()
         print(f"{group}: error over range {error:.4f}, ratio {32 * x.numel() / bits:.0f}", flush=True)
+        for i, tile in enumerate(x if written else ()):
+            written[f"{group}/{i}"] = tile
 
 
 def main():
@@ -220,6 +225,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--rate-weight", type=float, default=1e-4, help="of bits a value against mean square error")
     parser.add_argument("--export", help="ONNX graph of the synthesis to write")
+    parser.add_argument("--crops", help="HDF5 file of the held-out tiles to write")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -229,7 +235,8 @@ def main():
     steps = train(network, Crops(read_clips(args.data), 8, 128, args.seed), args.minutes, args.rate_weight)
     print(f"{steps} steps in {args.minutes} minutes")
     network.eval()
-    report(network, args.data)
+    with h5py.File(args.crops, "w") if args.crops else contextlib.nullcontext() as written:
+        report(network, args.data, written)
     if args.export:
         network.forward = network.synthesise
         torch.onnx.export(network, (torch.zeros(2, WIDTHS[-1], 16, 16),), args.export, input_names=["y"], output_names=["x"], dynamo=False)
