@@ -71,10 +71,20 @@ pub(crate) fn side_by_side<R: Send>(
     (next.into_inner()..count).for_each(|i| sink(i, work(i)));
 }
 
-/// Does `work` for pieces of up to `len` items each, up to `threads` of them side by side.
+/// Does `work` for pieces of up to `len` items each, up to `threads` of them side by side, this one among them.
 pub(crate) fn pieces_side_by_side<T: Send>(threads: usize, items: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-    let pieces: Vec<_> = items.chunks_mut(len).map(Mutex::new).collect();
-    // Each is locked once.
-    let piece = |i: usize| work(i, &mut pieces[i].lock().unwrap_or_else(PoisonError::into_inner));
-    side_by_side(threads, pieces.len(), piece, |_, ()| ());
+    let helpers = threads.min(items.len().div_ceil(len)).saturating_sub(1);
+    let pieces = Mutex::new(items.chunks_mut(len).enumerate());
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work_on = || {
+        while let Some((i, piece)) = next() {
+            work(i, piece);
+        }
+    };
+    std::thread::scope(|scope| {
+        // What a machine that gives no more threads leaves undone, this one does.
+        let spawned = (0..helpers).map(|_| std::thread::Builder::new().spawn_scoped(scope, work_on));
+        let _ = spawned.take_while(Result::is_ok).count();
+        work_on();
+    });
 }

@@ -68,8 +68,12 @@ pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], step
 fn apply(mut prediction: Vec<i32>, codes: &[i32], step: u16, layout: &Layout) -> Vec<i32> {
     const LIMIT: i64 = 1 << MAX_INPUT_BITS;
     let step = i64::from(transform::step(step));
-    let coefficients: Vec<i32> = codes.iter().map(|&k| (i64::from(k) * step).clamp(-LIMIT, LIMIT) as i32).collect();
-    let image = transform::inverse(&coefficients, layout);
+    let image = transform::inverse(codes, layout, 1, |codes, coefficients| {
+        for (c, &k) in coefficients.iter_mut().zip(codes) {
+            *c = (i64::from(k) * step).clamp(-LIMIT, LIMIT) as i32;
+        }
+        codes.iter().rposition(|&k| k != 0).map_or(0, |last| last + 1)
+    });
     for (p, &c) in prediction.iter_mut().zip(&image) {
         *p = p.wrapping_add(c);
     }

@@ -84,14 +84,22 @@ pub fn forward(image: &[f32], layout: &Layout, skip: Option<&[bool]>, threads: u
     coefficients
 }
 
-/// The image of coefficients as [`forward`] orders them.
-pub fn inverse(coefficients: &[i32], layout: &Layout) -> Vec<i32> {
-    match layout.side {
-        8 => caesar_kernels::run(Inverse::<8, 4> { coefficients, layout }),
-        16 => caesar_kernels::run(Inverse::<16, 8> { coefficients, layout }),
-        32 => caesar_kernels::run(Inverse::<32, 16> { coefficients, layout }),
-        _ => caesar_kernels::run(Inverse::<64, 32> { coefficients, layout }),
-    }
+/// The image of coded coefficients as [`forward`] orders them. `decode` turns the codes of a block into coefficients, and says up to
+/// where they are; what lies beyond was left as it was.
+pub fn inverse(codes: &[i32], layout: &Layout, threads: usize, decode: impl Fn(&[i32], &mut [i32]) -> usize + Sync) -> Vec<i32> {
+    let mut image = vec![0; layout.image.iter().product()];
+    let layer = layout.count[1] * layout.count[2];
+    let len = layout.frames * layout.image[1] * layout.image[2];
+    pieces_side_by_side(threads, &mut image, len.max(1), |t, image| {
+        let codes = &codes[t * layer * layout.block_len()..][..layer * layout.block_len()];
+        match layout.side {
+            8 => caesar_kernels::run(Inverse::<_, 8, 4> { codes, layout, decode: &decode, image }),
+            16 => caesar_kernels::run(Inverse::<_, 16, 8> { codes, layout, decode: &decode, image }),
+            32 => caesar_kernels::run(Inverse::<_, 32, 16> { codes, layout, decode: &decode, image }),
+            _ => caesar_kernels::run(Inverse::<_, 64, 32> { codes, layout, decode: &decode, image }),
+        }
+    });
+    image
 }
 
 /// [`Layout::scan`], small enough for the nearest cache.
@@ -146,27 +154,33 @@ impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
     }
 }
 
-struct Inverse<'a, const N: usize, const H: usize> {
-    coefficients: &'a [i32],
+/// A layer of blocks.
+struct Inverse<'a, D, const N: usize, const H: usize> {
+    codes: &'a [i32],
     layout: &'a Layout,
+    decode: &'a D,
+    image: &'a mut [i32],
 }
 
-impl<const N: usize, const H: usize> Loops for Inverse<'_, N, H> {
-    type Result = Vec<i32>;
+impl<D: Fn(&[i32], &mut [i32]) -> usize, const N: usize, const H: usize> Loops for Inverse<'_, D, N, H> {
+    type Result = ();
 
     #[inline(always)]
-    fn run(self) -> Vec<i32> {
-        let Inverse { coefficients, layout } = self;
+    fn run(self) {
+        let Inverse { codes, layout, decode, image } = self;
         let (time, plane) = (Time::<i32>::new(layout.frames), Axis::<i32, N, H>::new());
         let scan = scan(layout);
-        let mut image = vec![0; layout.image.iter().product()];
         let mut block = vec![0; layout.block_len()];
-        for (index, scanned) in coefficients.chunks_exact(layout.block_len()).enumerate() {
-            let Some(last) = scanned.iter().rposition(|&c| c != 0) else { continue };
+        let mut coefficients = vec![0; layout.block_len()];
+        for (index, codes) in codes.chunks_exact(layout.block_len()).enumerate() {
+            let used = decode(codes, &mut coefficients);
+            if used == 0 {
+                continue;
+            }
             block.fill(0);
             // All bits of the places that are not zero: extents are powers of two but for some in time.
             let mut places = 0;
-            for (&place, &c) in scan.iter().zip(&scanned[..=last]) {
+            for (&place, &c) in scan.iter().zip(&coefficients[..used]) {
                 block[usize::from(place)] = c;
                 places |= if c == 0 { 0 } else { usize::from(place) };
             }
@@ -183,7 +197,6 @@ impl<const N: usize, const H: usize> Loops for Inverse<'_, N, H> {
                 image[offset..offset + wide].copy_from_slice(&plane.row(row, used[2])[..wide]);
             }
         }
-        image
     }
 }
 
@@ -265,6 +278,13 @@ mod tests {
         (0..n).map(|_| next()).collect()
     }
 
+    fn image_of(coefficients: &[i32], layout: &Layout) -> Vec<i32> {
+        inverse(coefficients, layout, 2, |codes, coefficients| {
+            coefficients.copy_from_slice(codes);
+            codes.iter().rposition(|&c| c != 0).map_or(0, |last| last + 1)
+        })
+    }
+
     fn coefficients_of(image: &[i32], layout: &Layout) -> Vec<i32> {
         let image: Vec<f32> = image.iter().map(|&v| v as f32).collect();
         forward(&image, layout, None, 1).iter().map(|c| c.round() as i32).collect()
@@ -289,7 +309,7 @@ mod tests {
         for (frames, side) in [(8, 8), (8, 16), (8, 32), (1, 8), (1, 16), (2, 32), (3, 16), (16, 8), (24, 16), (32, 32), (1, 64), (16, 64)] {
             let layout = Layout::new([2 * frames, 3 * side - 3, side + 1], frames, side);
             let image = noise(layout.image.iter().product());
-            let again = inverse(&coefficients_of(&image, &layout), &layout);
+            let again = image_of(&coefficients_of(&image, &layout), &layout);
             let worst = image.iter().zip(&again).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
             assert!(worst < 2000, "{frames} {side}: {worst} of 2^23");
         }
@@ -325,7 +345,7 @@ mod tests {
                     let mut block = vec![0; sparse.len()];
                     layout.scan.iter().zip(&sparse).for_each(|(&place, &c)| block[place] = c);
                     let expected = by_definition(&block, &layout, false);
-                    assert!(inverse(&sparse, &layout) == expected, "{frames} {side} {used}");
+                    assert!(image_of(&sparse, &layout) == expected, "{frames} {side} {used}");
                 }
             }
         }
@@ -344,6 +364,6 @@ mod tests {
         let layout = Layout::new([16, 64, 64], 16, 64);
         let extreme: Vec<i32> =
             (0..65536).map(|i| if i % 3 == 0 { 1 << MAX_INPUT_BITS } else { -(1 << MAX_INPUT_BITS) }).collect();
-        inverse(&extreme, &layout);
+        image_of(&extreme, &layout);
     }
 }

@@ -6,7 +6,7 @@
 use super::{Networks, unusable};
 use crate::error::Result;
 use crate::network::{Network, Tensor};
-use crate::threads::side_by_side;
+use crate::threads::{pieces_side_by_side, side_by_side};
 use crate::transform::FRACTION_BITS;
 use std::ops::Range;
 
@@ -33,18 +33,16 @@ pub fn sharpen(image: &mut [i32], [frames, rows, columns]: [usize; 3], model: &N
         Window { frames: model.frames, plane: [rows, columns], start, extent }
     };
     let windows: Vec<Window> = starts.map(window).collect();
-    let mut detail = vec![0; model.frames * plane];
+    let mut detail = vec![0; image.len()];
+    pieces_side_by_side(model.threads, &mut detail, plane.max(1), |t, detail| detail_of(&image[t * plane..][..plane], columns, detail));
+    let group = |i: usize| i / windows.len() * model.frames * plane..(i / windows.len() + 1) * model.frames * plane;
+    let window = |i: usize| &windows[i % windows.len()];
     let mut failure = None;
-    for image in image.chunks_exact_mut(model.frames * plane) {
-        for (image, detail) in image.chunks_exact(plane).zip(detail.chunks_exact_mut(plane)) {
-            detail_of(image, columns, detail);
-        }
-        let run = |i: usize| windows[i].run(network.as_ref(), &detail);
-        side_by_side(model.threads, windows.len(), run, |i, correction| match correction {
-            Ok(correction) => windows[i].add(image, &correction, bits),
-            Err(error) => failure = Some(error),
-        });
-    }
+    let run = |i: usize| window(i).run(network.as_ref(), &detail[group(i)]);
+    side_by_side(model.threads, frames / model.frames * windows.len(), run, |i, correction| match correction {
+        Ok(correction) => window(i).add(&mut image[group(i)], &correction, bits),
+        Err(error) => failure = Some(error),
+    });
     failure.map_or(Ok(()), Err)
 }
 

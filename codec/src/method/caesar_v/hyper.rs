@@ -83,7 +83,7 @@ pub fn analyse(latents: &[i32], layout: &Layout, model: &Networks) -> Result<Vec
 }
 
 /// Codes hyper-latents: each less its neighbour's, by channel.
-pub fn code<C: BitCoder>(coder: &mut C, hyper: &mut [u8], layout: &Layout) {
+fn code<C: BitCoder>(coder: &mut C, hyper: &mut [u8], layout: &Layout) {
     let [_, _, down, across] = grid(layout);
     let plane = down * across;
     let mut model = CodeModel::<2>::new([DEPTH * 16, DEPTH * 2], 1, DEPTH);
@@ -111,6 +111,15 @@ pub fn code<C: BitCoder>(coder: &mut C, hyper: &mut [u8], layout: &Layout) {
     }
 }
 
+/// Codes hyper-latents, where there are any, and says what scales they stand for.
+pub fn coded_scales<C: BitCoder>(coder: &mut C, hyper: Option<&mut [u8]>, layout: &Layout, model: &Networks) -> Result<Option<Scales>> {
+    let scales = |hyper: &mut [u8]| {
+        code(coder, hyper, layout);
+        scales(hyper, layout, model)
+    };
+    hyper.map(scales).transpose()
+}
+
 /// Expected scales of the latents of every block.
 pub struct Scales {
     channel_of: Vec<usize>,
@@ -127,7 +136,7 @@ impl Scales {
 }
 
 /// The scales that hyper-latents stand for.
-pub fn scales(hyper: &[u8], layout: &Layout, model: &Networks) -> Result<Scales> {
+fn scales(hyper: &[u8], layout: &Layout, model: &Networks) -> Result<Scales> {
     let decoder = model.model.graph("hyper_decoder")?;
     let [layers, down, across] = layout.count;
     let channels = channels(model);

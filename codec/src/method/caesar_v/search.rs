@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use crate::residual::{self, Target};
+use crate::stream::bytes::put_section;
 use crate::threads::side_by_side;
 use crate::transform::{self, Layout, Rates, SIDES};
 
@@ -147,11 +148,15 @@ impl Analysis {
     /// Sum of squares that latents miss of the coefficients.
     fn missed(&self, latents: &[i32], step: u16) -> f64 {
         let unit = transform::step(step) as f32 / (1 << transform::FRACTION_BITS) as f32;
-        let points = latents::dequantise(latents, &self.layout);
         let len = self.layout.block_len();
-        let blocks = self.coefficients.chunks_exact(len).zip(points.chunks_exact(len)).zip(&self.skipped);
-        let missed = |((coefficients, points), _): ((&[f32], &[i32]), &bool)| f64::from(difference(coefficients, points, unit));
-        blocks.filter(|(_, skipped)| !**skipped).map(missed).sum()
+        let mut points = vec![0; len];
+        let mut missed = |(block, coefficients): (usize, &[f32])| {
+            let used = latents::dequantise(&latents[block * len..][..len], &mut points);
+            points[used..].fill(0);
+            f64::from(difference(coefficients, &points, unit))
+        };
+        let blocks = self.coefficients.chunks_exact(len).enumerate().filter(|&(block, _)| !self.skipped[block]);
+        blocks.map(&mut missed).sum()
     }
 
     fn start(&self, tile: &Tile, target: Target) -> Start {
@@ -232,10 +237,16 @@ impl Candidate {
             true => Some(hyper::analyse(&latents, &analysis.layout, model)?),
             false => None,
         };
-        let mut coder = Encoder::new();
-        self.settings.code(&mut coder)?;
-        latents::code(&mut coder, &mut latents, hyper.as_deref_mut(), &analysis.layout, &analysis.skipped, model)?;
-        let decoded = residual::encode(&mut coder, tile, self.prediction.clone(), target)?;
-        Ok(Coded { bytes: coder.finish(), decoded })
+        let mut coders: Vec<_> = (0..latents::strings(&latents)).map(|_| Encoder::new()).collect();
+        self.settings.code(&mut coders[0])?;
+        let scales = hyper::coded_scales(&mut coders[0], hyper.as_deref_mut(), &analysis.layout, model)?;
+        latents::code(&mut coders, &mut latents, scales.as_ref(), &analysis.layout, &analysis.skipped, model.threads);
+        let decoded = residual::encode(&mut coders[0], tile, self.prediction.clone(), target)?;
+        let mut strings = coders.into_iter().map(Encoder::finish);
+        let (first, second) = (strings.next().unwrap_or_default(), strings.next().unwrap_or_default());
+        let mut bytes = Vec::new();
+        put_section(&mut bytes, &second);
+        bytes.extend(first);
+        Ok(Coded { bytes, decoded })
     }
 }
