@@ -168,7 +168,7 @@ impl Codec {
         };
         let best = |methods: &[MethodChoice], tile: &Tile| {
             let mut candidates = Vec::new();
-            let each = (threads / methods.len()).max(1);
+            let each = (threads / methods.len().max(1)).max(1);
             side_by_side(threads, methods.len(), |i| by(methods[i], tile, each), |i, candidate| candidates.extend(candidate.map(|c| (i, c))));
             candidates.into_iter().min_by_key(|(i, candidate)| (candidate.cost(effort), *i)).map(|(_, candidate)| candidate)
         };
