@@ -44,7 +44,7 @@ def known(path):
 
 def test_there_are_models():
     roles = {tomllib.loads((folder / "model.toml").read_text())["role"] for folder in MODELS}
-    assert {"caesar-v/8", "caesar-v/1"} <= roles
+    assert {"caesar-v/8", "caesar-v/1", "caesar-v-best/8", "caesar-v-best/1"} <= roles
 
 
 @pytest.mark.parametrize("folder, graph", list(graphs()))
