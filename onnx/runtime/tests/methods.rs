@@ -46,9 +46,10 @@ const LEARNED: [MethodChoice; 2] = [MethodChoice::CaesarV, MethodChoice::SrnSz];
 #[test]
 fn there_is_a_model_for_every_role() {
     let store = Store::new(Settings { device: Device::Cpu, library: Library::None, model_path: Vec::new() });
-    let stacks_and_planes = [8, 1].map(|frames| caesar_v::role([frames, 64, 64], Effort::Balanced));
-    for role in stacks_and_planes.into_iter().chain([srn_sz::role(Effort::Balanced)]) {
-        assert!(store.preferred(role).is_some(), "{role}");
+    for effort in [Effort::Balanced, Effort::Best] {
+        for role in [caesar_v::role([8, 64, 64], effort), caesar_v::role([1, 64, 64], effort), srn_sz::role(effort)] {
+            assert!(store.preferred(role).is_some(), "{role}");
+        }
     }
 }
 
