@@ -78,7 +78,10 @@ pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain:
         let told = if weights == start { 0.0 } else { 2.0 * change_bits(start, weights, WEIGHT_UNIT) };
         bits(samples, weights, known) + told
     };
-    let mut costs = [start, plain].map(|&weights| (weights, cost(&weights))).to_vec();
+    let mut costs = vec![(*start, cost(start))];
+    if plain != start {
+        costs.push((*plain, cost(plain)));
+    }
     if samples.magnitudes.len() >= 4 * FEWEST {
         let fitted = samples.fit();
         // Those that describe the codes best may still miss the classes whose histograms do.
@@ -89,12 +92,12 @@ pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain:
             costs.push((weights, cost(&weights) + CLUES as f64 * samples.share));
         }
     }
-    costs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("two at least")
+    costs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("one at least")
 }
 
 /// The bits of a step with such magnitudes while histograms of which so much is `known` learn them.
 fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES], known: &[[f32; SIZES]]) -> f64 {
-    let mut counts = vec![[0u32; SIZES]; CLASSES];
+    let mut counts = [[0u32; SIZES]; CLASSES];
     let mut low = 0;
     let mut expected = vec![0.0; samples.magnitudes.len()];
     for (clue, &weight) in samples.clues.iter().zip(weights).filter(|(_, w)| **w != 0) {
