@@ -74,9 +74,10 @@ pub fn mean(class: u8) -> f32 {
 /// Weights that pay for being told instead of `start`, those that the samples want or `plain` ones; else `start`. With the bits of the step
 /// under them, if so much is `known` of each class's codes before.
 pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain: &[i16; CLUES], known: &[[f32; SIZES]]) -> ([i16; CLUES], f64) {
+    let sizes: Vec<u8> = samples.magnitudes.iter().map(|&m| size_of(m as u32) as u8).collect();
     let cost = |weights: &[i16; CLUES]| {
         let told = if weights == start { 0.0 } else { 2.0 * change_bits(start, weights, WEIGHT_UNIT) };
-        bits(samples, weights, known) + told
+        bits(samples, &sizes, weights, known) + told
     };
     let mut costs = vec![(*start, cost(start))];
     if plain != start {
@@ -96,20 +97,26 @@ pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain:
 }
 
 /// The bits of a step with such magnitudes while histograms of which so much is `known` learn them.
-fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES], known: &[[f32; SIZES]]) -> f64 {
-    let mut counts = [[0u32; SIZES]; CLASSES];
-    let mut low = 0;
-    let mut expected = vec![0.0; samples.magnitudes.len()];
+fn bits(samples: &ClueSamples<CLUES>, sizes: &[u8], weights: &[i16; CLUES], known: &[[f32; SIZES]]) -> f64 {
+    let mut expected = vec![0.0; sizes.len()];
     for (clue, &weight) in samples.clues.iter().zip(weights).filter(|(_, w)| **w != 0) {
         add_under(clue, weight.into(), &mut expected);
     }
-    for (&magnitude, expected) in samples.magnitudes.iter().zip(expected) {
-        let class = usize::from(nearest((expected / 256.0 * 65536.0) as u32));
+    let mut counts = [[0u32; SIZES]; CLASSES];
+    for (&size, expected) in sizes.iter().zip(expected) {
+        counts[usize::from(nearest((expected * 256.0) as u32))][usize::from(size)] += 1;
+    }
+    let mut low = 0;
+    for (class, counts) in counts.iter_mut().enumerate() {
         let shift = shift_of(class);
-        let size = size_of((magnitude as u32 + (1 << shift >> 1)) >> shift << shift);
-        counts[class][size] += 1;
+        // What only low bits tell apart has one symbol.
+        for size in (1..SIZES).rev() {
+            let smallest = if size < 4 { size as u32 } else { (2 + size as u32 % 2) << (size / 2 - 1) };
+            let coded = size_of((smallest + (1 << shift >> 1)) >> shift << shift);
+            counts[coded] += std::mem::take(&mut counts[size]);
+        }
         // Sign, and place within the size.
-        low += if size == 0 { shift as usize } else { 1 + size.saturating_sub(2) / 2 };
+        low += counts[0] * shift + (1..).zip(&counts[1..]).map(|(size, n)| n * (1 + u32::saturating_sub(size, 2) / 2)).sum::<u32>();
     }
     let cost = |(counts, known): (&[u32; SIZES], &[f32; SIZES])| {
         let total = counts.iter().sum::<u32>();
@@ -121,7 +128,7 @@ fn bits(samples: &ClueSamples<CLUES>, weights: &[i16; CLUES], known: &[[f32; SIZ
         let each = counts.iter().zip(known).filter(|(n, _)| **n > 0).map(|(&n, &before)| learned(n, before));
         f64::from(learned(total, known.iter().sum()) - each.sum::<f32>())
     };
-    low as f64 * samples.share + counts.iter().zip(known).map(cost).sum::<f64>()
+    f64::from(low) * samples.share + counts.iter().zip(known).map(cost).sum::<f64>()
 }
 
 /// The binary logarithm of before · (before + 1) · … · (before + n − 1): what counts multiply up to while n occurrences are learned.
