@@ -32,6 +32,8 @@ pub struct Search {
 /// How near an error should come to its limit, in octaves, and what the next one aims at.
 const NEAR: f64 = 0.02;
 const AIM: f64 = 0.006;
+/// Where all latents are zero the error no longer grows with the step, which says nothing of finer ones.
+const LEAST_SLOPE: f64 = 0.1;
 /// Guesses in a row.
 const GUESSES: usize = 3;
 
@@ -84,7 +86,7 @@ impl Search {
         let at = f64::from(step(self.next)).log2();
         if let Some((before, other)) = self.last.filter(|&(before, _)| before != at) {
             let slope = (excess - other) / (at - before);
-            self.slope = slope.clamp(self.slope / 2.0, self.slope * 2.0);
+            self.slope = slope.clamp(self.slope / 2.0, self.slope * 2.0).max(LEAST_SLOPE);
         }
         self.last = Some((at, excess));
         self.next = step_index((at - (excess + aim) / self.slope).exp2() as i64);
@@ -108,6 +110,19 @@ mod tests {
                     best = if error(index) <= limit { best.max(index) } else { best };
                 }
                 assert!((661..=664).contains(&best), "{best} from {first} at {power}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_that_no_longer_grows_leads_not_far_below_the_limit() {
+        let power = |index: u16| f64::from(step(index)).powf(1.2);
+        let error = |index: u16| power(index).min(1.004 * power(664));
+        let mut search = Search::new(900, 1.2, power(664), Effort::Balanced);
+        while let Some(index) = search.next() {
+            assert!(index > 664 - 2 * STEPS, "{index}");
+            if search.guess(error(index)) {
+                search.learn(error(index));
             }
         }
     }
