@@ -54,34 +54,20 @@ impl<const N: usize, const H: usize> Axis<f32, N, H> {
     /// Frequencies of [`LANES`] lines, whose points lie `pitch` apart.
     #[inline(always)]
     pub fn lines(&self, block: &mut [f32], pitch: usize) {
-        /// Frequencies of either kind at a time, so that their sums stay in registers.
-        const SOME: usize = 4;
-        let (mut sums, mut differences) = ([[0.0; LANES]; H], [[0.0; LANES]; H]);
+        let (mut even, mut odd) = ([[0.0; LANES]; H], [[0.0; LANES]; H]);
         for i in 0..H {
             let (near, far): ([f32; LANES], [f32; LANES]) = (lanes(block, i * pitch), lanes(block, (N - 1 - i) * pitch));
-            for l in 0..LANES {
-                // The middle of an odd number of points is its own mirror.
-                sums[i][l] = if i == N - 1 - i { near[l] } else { near[l] + far[l] };
-                differences[i][l] = near[l] - far[l];
+            for j in 0..H {
+                for l in 0..LANES {
+                    // The middle of an odd number of points is its own mirror.
+                    let sum = if i == N - 1 - i { near[l] } else { near[l] + far[l] };
+                    even[j][l] += sum * self.even[i][j];
+                    odd[j][l] += (near[l] - far[l]) * self.odd[i][j];
+                }
             }
         }
-        for first in (0..H).step_by(SOME) {
-            let some = SOME.min(H - first);
-            let (mut even, mut odd) = ([[0.0; LANES]; SOME], [[0.0; LANES]; SOME]);
-            for i in 0..H {
-                for j in 0..some {
-                    for l in 0..LANES {
-                        even[j][l] += sums[i][l] * self.even[i][first + j];
-                        odd[j][l] += differences[i][l] * self.odd[i][first + j];
-                    }
-                }
-            }
-            for (k, (even, odd)) in even.iter().zip(&odd).enumerate().take(some).map(|(j, both)| (2 * (first + j), both)) {
-                block[k * pitch..][..LANES].copy_from_slice(even);
-                if k + 1 < N {
-                    block[(k + 1) * pitch..][..LANES].copy_from_slice(odd);
-                }
-            }
+        for k in 0..N {
+            block[k * pitch..][..LANES].copy_from_slice(if k % 2 == 0 { &even[k / 2] } else { &odd[k / 2] });
         }
     }
 
