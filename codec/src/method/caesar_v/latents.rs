@@ -2,42 +2,16 @@
 
 use super::hyper::Scales;
 use crate::entropy::BitCoder;
-use crate::threads::pieces_side_by_side;
 use crate::transform::{self, FRACTION_BITS, Layout, Rates, State};
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
 const LIMIT: i32 = 1 << (transform::MAX_INPUT_BITS - FRACTION_BITS);
 
-/// Latents that are not zero, of which a tile has enough to be coded in two halves: what one half does not learn from the other costs
-/// half a per cent then.
-const MANY: usize = 1 << 15;
-
-/// Strings that hold the latents.
-pub fn strings(latents: &[i32]) -> usize {
-    1 + usize::from(latents.iter().filter(|&&q| q != 0).count() >= MANY)
-}
-
-/// Codes the latents of a tile as one string, or its upper and its lower half as two.
-pub fn code<C: BitCoder + Send>(coders: &mut [C], latents: &mut [i32], scales: Option<&Scales>, layout: &Layout, skipped: &[bool], threads: usize) {
-    let all = |coder: &mut C, latents: &mut [i32], skipped: &[bool]| {
-        let lookup = scales.map(|s| move |block: usize, position: usize| s.of(block, position));
-        let lookup = lookup.as_ref().map(|f| f as &dyn Fn(usize, usize) -> u8);
-        transform::code_blocks(coder, latents, layout, lookup, Some(skipped), State::DEPENDENT);
-    };
-    let [first, second] = coders else { return all(&mut coders[0], latents, skipped) };
-    let [_, down, across] = layout.count;
-    let lower = |block: usize| block / across % down >= down / 2;
-    let without = |half: bool| skipped.iter().enumerate().map(|(block, &skipped)| skipped || lower(block) == half).collect::<Vec<_>>();
-    let mut others = latents.to_vec();
-    let mut halves = [(first, &mut *latents, without(true)), (second, &mut others[..], without(false))];
-    pieces_side_by_side(threads, &mut halves, 1, |_, half| {
-        let (coder, latents, skipped) = &mut half[0];
-        all(coder, latents, skipped);
-    });
-    let len = layout.block_len();
-    for block in (0..layout.blocks()).filter(|&block| lower(block)) {
-        latents[block * len..][..len].copy_from_slice(&others[block * len..][..len]);
-    }
+/// Codes the latents of a tile, under a hyperprior's scales when there are any.
+pub fn code<C: BitCoder>(coder: &mut C, latents: &mut [i32], scales: Option<&Scales>, layout: &Layout, skipped: &[bool]) {
+    let lookup = scales.map(|s| move |block: usize, position: usize| s.of(block, position));
+    let lookup = lookup.as_ref().map(|f| f as &dyn Fn(usize, usize) -> u8);
+    transform::code_blocks(coder, latents, layout, lookup, Some(skipped), State::DEPENDENT);
 }
 
 /// Multiples that codes stand for are of 5/8 step: what dependent quantisation errs then is what plain rounding to a step would.

@@ -22,7 +22,6 @@ use crate::lattice::{Coded, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::stream::bytes::Reader;
 use crate::transform::{self, Layout, MAX_BLOCK, SIDES};
 use padding::Padding;
 
@@ -53,20 +52,16 @@ pub fn encode(tile: &Tile, target: Target, effort: Effort, model: &dyn Model, th
 pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dyn Model, threads: usize) -> Result<Vec<i32>> {
     let model = Networks { threads, ..Networks::of(model)? };
     let padding = Padding::new(shape, model.frames)?;
-    let mut reader = Reader::new(bytes);
-    let second = reader.section()?;
-    let mut coder = Decoder::new(reader.rest());
+    let mut coder = Decoder::new(bytes);
     let settings = Settings::default().code(&mut coder)?;
     let layout = settings.layout(&padding, model.frames);
     let mut latents = vec![0; layout.len()];
     let mut hyper = settings.hyper.then(|| hyper::blank(&layout));
     let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &layout, &model)?;
-    let mut coders = vec![coder];
-    coders.extend((!second.is_empty()).then(|| Decoder::new(second)));
-    latents::code(&mut coders, &mut latents, scales.as_ref(), &layout, &padding.skipped(mask, &layout), threads);
+    latents::code(&mut coder, &mut latents, scales.as_ref(), &layout, &padding.skipped(mask, &layout));
     let prediction = predict(&latents, &layout, &settings, &padding, &model)?;
-    let decoded = residual::decode(&mut coders[0], prediction, shape, mask)?;
-    coders.into_iter().try_for_each(Decoder::finish)?;
+    let decoded = residual::decode(&mut coder, prediction, shape, mask)?;
+    coder.finish()?;
     Ok(decoded)
 }
 

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::lattice::{Coded, Tile};
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::stream::bytes::put_section;
 use crate::threads::side_by_side;
 use crate::transform::{self, Layout, Rates, SIDES};
 
@@ -237,16 +236,11 @@ impl Candidate {
             true => Some(hyper::analyse(&latents, &analysis.layout, model)?),
             false => None,
         };
-        let mut coders: Vec<_> = (0..latents::strings(&latents)).map(|_| Encoder::new()).collect();
-        self.settings.code(&mut coders[0])?;
-        let scales = hyper::coded_scales(&mut coders[0], hyper.as_deref_mut(), &analysis.layout, model)?;
-        latents::code(&mut coders, &mut latents, scales.as_ref(), &analysis.layout, &analysis.skipped, model.threads);
-        let decoded = residual::encode(&mut coders[0], tile, self.prediction.clone(), target)?;
-        let mut strings = coders.into_iter().map(Encoder::finish);
-        let (first, second) = (strings.next().unwrap_or_default(), strings.next().unwrap_or_default());
-        let mut bytes = Vec::new();
-        put_section(&mut bytes, &second);
-        bytes.extend(first);
-        Ok(Coded { bytes, decoded })
+        let mut coder = Encoder::new();
+        self.settings.code(&mut coder)?;
+        let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &analysis.layout, model)?;
+        latents::code(&mut coder, &mut latents, scales.as_ref(), &analysis.layout, &analysis.skipped);
+        let decoded = residual::encode(&mut coder, tile, self.prediction.clone(), target)?;
+        Ok(Coded { bytes: coder.finish(), decoded })
     }
 }
