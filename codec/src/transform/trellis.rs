@@ -5,7 +5,7 @@
 //! The decoder only follows the states; the encoder finds the codes of a block by the Viterbi algorithm, weighing squared error
 //! against estimated bits.
 
-use super::Layout;
+use super::{FRACTION_BITS, Layout, MAX_INPUT_BITS};
 use super::coder::{Below, Beside, FINE, Near, expected_mean};
 use crate::entropy::codes::log_class;
 use crate::threads::pieces_side_by_side;
@@ -111,7 +111,7 @@ struct First {
 impl First {
     fn of(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool]) -> First {
         let len = layout.block_len();
-        let lowest = |block: usize| if skip[block] { 0 } else { (coefficients[block * len] * scale * 0.5 + 0.5).floor() as i32 };
+        let lowest = |block: usize| if skip[block] { 0 } else { (within(coefficients[block * len] * scale) * 0.5 + 0.5).floor() as i32 };
         let lowest: Vec<i32> = (0..layout.blocks()).map(lowest).collect();
         let mut first = First { coefficients: vec![0.0; coefficients.len()], expected: vec![0; lowest.len()], sizes: vec![0; coefficients.len()] };
         for block in (0..lowest.len()).filter(|&block| !skip[block]) {
@@ -136,11 +136,20 @@ impl First {
     }
 }
 
+/// The largest multiple of a step that a code stands for.
+const LARGEST: f32 = (2 << (MAX_INPUT_BITS - FRACTION_BITS)) as f32;
+
+/// What codes can say of a coefficient in steps: of one that is too large for its step as much as they reach.
+#[inline(always)]
+fn within(coefficient: f32) -> f32 {
+    coefficient.clamp(-LARGEST, LARGEST)
+}
+
 caesar_kernels::loops! {
     /// Coefficients in steps, and their sizes.
     fn round(coefficients: &[f32], scale: f32, expected: f32, scaled: &mut [f32], sizes: &mut [u16]) {
         for (scaled, c) in scaled.iter_mut().zip(coefficients) {
-            *scaled = c * scale;
+            *scaled = within(c * scale);
         }
         scaled[0] -= expected;
         for (size, c) in sizes.iter_mut().zip(&*scaled) {
@@ -318,6 +327,19 @@ impl Path {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn coefficients_too_large_for_their_step_have_the_largest_codes() {
+        let layout = Layout::new([1, 16, 16], 1, 8);
+        let coefficients: Vec<f32> = (0..layout.len()).map(|i| [1e12, -1e12, 3e9, 0.0][(i + i / 64) % 4]).collect();
+        let skip = vec![false; layout.blocks()];
+        let (_, rates) = estimate(&coefficients, 1.6, &layout, &skip, 0.35);
+        let codes = quantise(&coefficients, 1.6, &layout, &skip, &rates, 0.35, 1);
+        let largest = LARGEST as i32 / 2;
+        for (code, c) in codes.iter().zip(&coefficients) {
+            assert!((largest - 1..=largest + 1).contains(&code.abs()) && code.signum() == c.signum() as i32 || *c == 0.0 && code.abs() < 2, "{code} for {c}");
+        }
+    }
 
     proptest! {
         #[test]
