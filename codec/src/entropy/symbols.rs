@@ -225,7 +225,7 @@ impl SymbolModel {
     /// How often each size is known to occur in each class, for those who have to guess what codes will cost.
     pub fn known(&self) -> Vec<[f32; SIZES]> {
         let of_class = |class| {
-            let Histogram { shift, reach, counts, .. } = self.histogram(class);
+            let Histogram { shift, reach, counts, total, .. } = self.histogram(class);
             let mut sizes = [0.0; SIZES];
             let reach = *reach as usize;
             for (u, pair) in counts[..reach].iter().rev().zip(&counts[reach + 1..]).enumerate() {
@@ -234,7 +234,9 @@ impl SymbolModel {
             sizes[0] += counts[reach] as f32;
             let beyond = size_of((reach as u32 + 1) << shift);
             sizes[beyond..].iter_mut().for_each(|size| *size += counts[2 * reach + 1] as f32);
-            sizes.map(|count| count / OCCURRENCE as f32)
+            // What was not seen for long has no count left, but a place in the table.
+            let least = *total as f32 / 65536.0;
+            sizes.map(|count| count.max(least) / OCCURRENCE as f32)
         };
         (0..CLASSES).map(of_class).collect()
     }
