@@ -107,7 +107,8 @@ fn bits(samples: &ClueSamples<CLUES>, sizes: &[u8], weights: &[i16; CLUES], know
         counts[usize::from(nearest((expected * 256.0) as u32))][usize::from(size)] += 1;
     }
     let mut low = 0;
-    for (class, counts) in counts.iter_mut().enumerate() {
+    // Most classes do not occur.
+    for (class, counts) in counts.iter_mut().enumerate().filter(|(_, counts)| **counts != [0; SIZES]) {
         let shift = shift_of(class);
         // What only low bits tell apart has one symbol.
         for size in (1..SIZES).rev() {
@@ -120,7 +121,6 @@ fn bits(samples: &ClueSamples<CLUES>, sizes: &[u8], weights: &[i16; CLUES], know
     }
     let cost = |(counts, known): (&[u32; SIZES], &[f32; SIZES])| {
         let total = counts.iter().sum::<u32>();
-        // Most classes do not occur.
         if total == 0 {
             return 0.0;
         }
