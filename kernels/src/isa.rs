@@ -41,18 +41,28 @@ impl Set {
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Set::NeonDot => is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("dotprod"),
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => is_x86_feature_detected!("avx2"),
+            Set::Avx2 => has_avx2(),
             #[cfg(target_arch = "x86_64")]
-            Set::AvxVnni => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
+            Set::AvxVnni => has_avx2() && is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Vnni => {
-                is_x86_feature_detected!("avx512f")
+                has_avx2()
+                    && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vnni")
             }
             _ => false,
         }
     }
+}
+
+/// AVX2, and what every processor with it has besides.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
 }
 
 impl Isa {

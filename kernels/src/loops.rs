@@ -13,7 +13,7 @@ pub trait Loops {
 /// Runs loops with the instructions of this processor.
 pub fn run<L: Loops>(loops: L) -> L::Result {
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
     fn avx2<L: Loops>(loops: L) -> L::Result {
         loops.run()
     }

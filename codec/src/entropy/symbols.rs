@@ -42,23 +42,42 @@ struct Histogram {
     /// Occurrences that the table does not know of.
     unseen: u32,
     table: Table,
+    /// How many tables there were before this one.
+    edition: u32,
 }
 
-/// Of some classes, how often each symbol occurred in a part of a step.
-pub struct Occurrences(Vec<(usize, [u32; SYMBOLS])>);
+/// Of some classes, how often each of their symbols occurred in a part of a step.
+#[derive(Default)]
+pub struct Occurrences {
+    classes: Vec<u8>,
+    counts: Vec<u32>,
+}
 
 /// While a part of a step is coded.
 pub struct Part<'m> {
     model: &'m SymbolModel,
-    classes: [Option<Here>; CLASSES],
-    /// Occurrences until each table is out of date.
-    due: [i32; CLASSES],
+    tally: &'m mut Tally,
 }
 
-/// What a part knows of a class beside what was learned before the step.
+/// What parts know beside what was learned before their steps; kept from one to the next, so that nothing is made anew.
+pub struct Tally {
+    /// Classes that occurred in this part.
+    active: [Option<Box<Here>>; CLASSES],
+    /// Those of other parts.
+    idle: [Option<Box<Here>>; CLASSES],
+    started: Vec<u8>,
+}
+
+/// What a part knows of a class.
 struct Here {
-    occurred: Box<[u32; SYMBOLS]>,
-    table: Option<Box<Table>>,
+    shift: u32,
+    reach: i32,
+    /// Occurrences until the table is out of date.
+    due: i32,
+    /// Which of the model's tables this is; none if it was made here.
+    edition: Option<u32>,
+    table: Table,
+    occurred: [u32; SYMBOLS],
 }
 
 /// Low bits of a class's codes that are coded apart.
@@ -92,57 +111,61 @@ impl Histogram {
         counts.push(8);
         let table = Table::new(&mut counts.clone());
         let total = counts.iter().map(|&count| u64::from(count)).sum();
-        Histogram { shift, reach, counts, total, unseen: 0, table }
+        Histogram { shift, reach, counts, total, unseen: 0, table, edition: 0 }
     }
+}
 
+impl Here {
     #[inline(always)]
-    fn code<S: SymbolCoder>(&self, coder: &mut S, state: &mut S::State, code: i32, here: &mut Here) -> i32 {
+    fn code<S: SymbolCoder>(&mut self, coder: &mut S, state: &mut S::State, code: i32) -> i32 {
         let half = 1 << self.shift >> 1;
         let raised = code.wrapping_add(half);
         let upper = raised >> self.shift;
         let other = 2 * self.reach as u32 + 1;
         let near = upper.wrapping_add(self.reach) as u32;
-        let (symbol, low) = coder.symbol(state, here.table.as_deref().unwrap_or(&self.table), near.min(other) as u8, raised as u32, self.shift);
-        here.occurred[usize::from(symbol)] += 1;
+        let (symbol, low) = coder.symbol(state, &self.table, near.min(other) as u8, raised as u32, self.shift);
+        self.occurred[usize::from(symbol)] += 1;
+        self.due -= 1;
         let mut read = i32::from(symbol) - self.reach;
         if u32::from(symbol) == other {
-            (read, *state) = Self::code_far(coder, *state, upper, self.reach);
+            (read, *state) = code_far(coder, *state, upper, self.reach);
         }
         (read.wrapping_shl(self.shift) | low as i32).wrapping_sub(half)
     }
-
-    /// A code beyond reach: its sign, then how far in Exp-Golomb. The state by value: by reference it would be kept in memory
-    /// everywhere.
-    #[cold]
-    fn code_far<S: SymbolCoder>(coder: &mut S, mut state: S::State, code: i32, reach: i32) -> (i32, S::State) {
-        let beyond = code.unsigned_abs().wrapping_sub(reach as u32);
-        let negative = coder.raw(&mut state, u32::from(code < 0), 1) == 1;
-        let bits = coder.raw(&mut state, beyond.checked_ilog2().unwrap_or(0), 5);
-        let low = coder.raw(&mut state, beyond & ((1 << bits) - 1), bits);
-        let size = (1 << bits | low).wrapping_add(reach as u32) as i32;
-        (if negative { size.wrapping_neg() } else { size }, state)
-    }
 }
 
-/// Makes the table of a class that counts occurrences too. Returns how many more put it out of date.
+/// A code beyond reach: its sign, then how far in Exp-Golomb. The state by value: by reference it would be kept in memory
+/// everywhere.
+#[cold]
+fn code_far<S: SymbolCoder>(coder: &mut S, mut state: S::State, code: i32, reach: i32) -> (i32, S::State) {
+    let beyond = code.unsigned_abs().wrapping_sub(reach as u32);
+    let negative = coder.raw(&mut state, u32::from(code < 0), 1) == 1;
+    let bits = coder.raw(&mut state, beyond.checked_ilog2().unwrap_or(0), 5);
+    let low = coder.raw(&mut state, beyond & ((1 << bits) - 1), bits);
+    let size = (1 << bits | low).wrapping_add(reach as u32) as i32;
+    (if negative { size.wrapping_neg() } else { size }, state)
+}
+
+/// Makes the table of a class that counts occurrences too.
 struct Refresh<'a>(&'a Histogram, &'a mut Here);
 
 impl Loops for Refresh<'_> {
-    type Result = i32;
+    type Result = ();
 
     #[inline(always)]
-    fn run(self) -> i32 {
-        let Refresh(histogram, Here { occurred, table }) = self;
+    fn run(self) {
+        let Refresh(histogram, here) = self;
         let mut counts = [0; SYMBOLS];
         let counts = &mut counts[..histogram.counts.len()];
-        let total = histogram.with(occurred, counts);
-        table.get_or_insert_with(|| Box::new(histogram.table.clone())).set(counts);
-        until_due(total)
+        let total = histogram.with(&here.occurred, counts);
+        here.table.set(counts);
+        here.edition = None;
+        here.due = until_due(total);
     }
 }
 
 /// Learns what occurred, and makes the table anew if that is much.
-struct Learn<'a>(&'a mut Histogram, &'a [u32; SYMBOLS]);
+struct Learn<'a>(&'a mut Histogram, &'a [u32]);
 
 impl Loops for Learn<'_> {
     type Result = ();
@@ -161,6 +184,7 @@ impl Loops for Learn<'_> {
         histogram.unseen = histogram.unseen.saturating_add(occurred.iter().fold(0, |sum: u32, &n| sum.saturating_add(n))).min(1 << 20);
         if histogram.unseen as i32 >= until_due(histogram.total) {
             histogram.unseen = 0;
+            histogram.edition += 1;
             histogram.table.set(counts);
         }
     }
@@ -170,7 +194,7 @@ impl Histogram {
     /// Counts with those of occurrences, and what they add up to. Codes of one size count for each other, and where many sizes have
     /// symbols of their own, beyond one they count for those nearby too: there is less to learn then.
     #[inline(always)]
-    fn with(&self, occurred: &[u32; SYMBOLS], counts: &mut [u32]) -> u64 {
+    fn with(&self, occurred: &[u32], counts: &mut [u32]) -> u64 {
         let reach = self.reach as usize;
         // More would exceed 32 bits.
         let half = |occurred: u32| occurred.min(1 << 20) * (OCCURRENCE / 2);
@@ -242,16 +266,45 @@ impl SymbolModel {
     }
 
     /// Begins a part of a step.
-    pub fn part(&self) -> Part<'_> {
-        Part { model: self, classes: [const { None }; CLASSES], due: [0; CLASSES] }
+    pub fn part<'m>(&'m self, tally: &'m mut Tally) -> Part<'m> {
+        Part { model: self, tally }
     }
 
     /// Learns what occurred in the parts of a step.
     pub fn learn<'a>(&mut self, parts: impl Iterator<Item = &'a Occurrences>) {
-        for (class, occurred) in parts.flat_map(|Occurrences(classes)| classes) {
-            let histogram = self.0[*class].get_or_insert_with(|| Box::new(STARTS[*class].clone()));
-            run(Learn(histogram, occurred));
+        for Occurrences { classes, counts } in parts {
+            let mut counts = &counts[..];
+            for class in classes.iter().map(|&class| usize::from(class)) {
+                let histogram = self.0[class].get_or_insert_with(|| Box::new(STARTS[class].clone()));
+                let (occurred, rest) = counts.split_at(histogram.counts.len());
+                run(Learn(histogram, occurred));
+                counts = rest;
+            }
         }
+    }
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally { active: [const { None }; CLASSES], idle: [const { None }; CLASSES], started: Vec::new() }
+    }
+}
+
+impl Tally {
+    /// Begins with a class that has a histogram.
+    #[cold]
+    fn start(&mut self, class: usize, histogram: &Histogram) -> &mut Here {
+        let Histogram { shift, reach, ref table, edition, .. } = *histogram;
+        let mut here = self.idle[class].take().unwrap_or_else(|| {
+            Box::new(Here { shift, reach, due: 0, edition: Some(edition), table: table.clone(), occurred: [0; SYMBOLS] })
+        });
+        here.due = until_due(histogram.total) - histogram.unseen as i32;
+        if here.edition != Some(edition) {
+            here.table.clone_from(table);
+            here.edition = Some(edition);
+        }
+        self.started.push(class as u8);
+        self.active[class].insert(here)
     }
 }
 
@@ -259,44 +312,79 @@ impl Part<'_> {
     /// Codes a row of codes under their classes; points where `masked` is true are 0 and cost nothing. The coder's states take
     /// turns along the row.
     pub fn code_row<S: SymbolCoder>(&mut self, coder: &mut S, codes: &mut [i32], classes: &[u8], masked: Option<&[bool]>) {
-        for (class, (due, here)) in self.due.iter_mut().zip(&mut self.classes).enumerate().filter(|(_, (due, _))| **due < 0) {
-            *due = here.as_mut().map_or(0, |here| run(Refresh(self.model.histogram(class), here)));
+        for class in self.tally.started.iter().map(|&class| usize::from(class)) {
+            if let Some(here) = self.tally.active[class].as_mut().filter(|here| here.due < 0) {
+                run(Refresh(self.model.histogram(class), here));
+            }
         }
         match coder.lanes() {
-            1 => self.code_lanes::<S, 1>(coder, codes, classes, masked),
-            2 => self.code_lanes::<S, 2>(coder, codes, classes, masked),
-            _ => self.code_lanes::<S, 4>(coder, codes, classes, masked),
+            1 => run(CodeRow::<S, 1> { part: self, coder, codes, classes, masked }),
+            2 => run(CodeRow::<S, 2> { part: self, coder, codes, classes, masked }),
+            _ => run(CodeRow::<S, 4> { part: self, coder, codes, classes, masked }),
         }
     }
 
-    #[inline(never)]
-    fn code_lanes<S: SymbolCoder, const L: usize>(&mut self, coder: &mut S, codes: &mut [i32], classes: &[u8], masked: Option<&[bool]>) {
-        let mut states = coder.states::<L>();
-        let starts = &*STARTS;
-        let classes = &classes[..codes.len()];
-        for first in (0..codes.len()).step_by(L) {
-            for (lane, state) in states.iter_mut().enumerate() {
-                let Some(code) = codes.get_mut(first + lane) else { break };
-                if masked.is_some_and(|m| m[first + lane]) {
-                    *code = 0;
-                    continue;
-                }
-                let class = usize::from(classes[first + lane]).min(CLASSES - 1);
-                let histogram = self.model.0[class].as_deref().unwrap_or(&starts[class]);
-                let here = self.classes[class].get_or_insert_with(|| {
-                    self.due[class] = until_due(histogram.total) - histogram.unseen as i32;
-                    Here { occurred: Box::new([0; SYMBOLS]), table: None }
-                });
-                *code = histogram.code(coder, state, *code, here);
-                self.due[class] -= 1;
-            }
-        }
-        coder.keep(states);
+    #[inline(always)]
+    fn code<S: SymbolCoder>(&mut self, coder: &mut S, state: &mut S::State, code: &mut i32, class: u8) {
+        let class = usize::from(class).min(CLASSES - 1);
+        let here = match &mut self.tally.active[class] {
+            Some(here) => here,
+            None => self.tally.start(class, self.model.histogram(class)),
+        };
+        *code = here.code(coder, state, *code);
     }
 
     pub fn finish(self) -> Occurrences {
-        let classes = self.classes.iter().enumerate();
-        Occurrences(classes.filter_map(|(class, here)| Some((class, *here.as_ref()?.occurred))).collect())
+        let mut occurrences = Occurrences { classes: std::mem::take(&mut self.tally.started), counts: Vec::new() };
+        for class in occurrences.classes.iter().map(|&class| usize::from(class)) {
+            let Some(mut here) = self.tally.active[class].take() else { continue };
+            let occurred = &mut here.occurred[..2 * here.reach as usize + 2];
+            occurrences.counts.extend_from_slice(occurred);
+            occurred.fill(0);
+            self.tally.idle[class] = Some(here);
+        }
+        occurrences
+    }
+}
+
+/// Codes a row, the first `L` states taking turns.
+struct CodeRow<'a, 'm, S, const L: usize> {
+    part: &'a mut Part<'m>,
+    coder: &'a mut S,
+    codes: &'a mut [i32],
+    classes: &'a [u8],
+    masked: Option<&'a [bool]>,
+}
+
+impl<S: SymbolCoder, const L: usize> Loops for CodeRow<'_, '_, S, L> {
+    type Result = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let CodeRow { part, coder, codes, classes, masked } = self;
+        let mut states = coder.states::<L>();
+        let classes = &classes[..codes.len()];
+        if let Some(masked) = masked {
+            for (i, ((code, &class), &masked)) in codes.iter_mut().zip(classes).zip(masked).enumerate() {
+                if masked {
+                    *code = 0;
+                } else {
+                    part.code(coder, &mut states[i % L], code, class);
+                }
+            }
+        } else {
+            let (groups, rest) = codes.as_chunks_mut::<L>();
+            let (of_groups, of_rest) = classes.as_chunks::<L>();
+            for (codes, classes) in groups.iter_mut().zip(of_groups) {
+                for lane in 0..L {
+                    part.code(coder, &mut states[lane], &mut codes[lane], classes[lane]);
+                }
+            }
+            for (lane, (code, &class)) in rest.iter_mut().zip(of_rest).enumerate() {
+                part.code(coder, &mut states[lane], code, class);
+            }
+        }
+        coder.keep(states);
     }
 }
 
@@ -313,20 +401,22 @@ mod tests {
             masked: bool,
         ) {
             let (mut recorder, mut model) = (Recorder::new(4), SymbolModel::default());
+            let mut tally = Tally::default();
             for row in &rows {
                 let mut codes: Vec<i32> = row.iter().map(|p| p.0).collect();
                 let (classes, mask): (Vec<u8>, Vec<bool>) = row.iter().map(|p| (p.1 % 70, p.2)).unzip();
-                let mut part = model.part();
+                let mut part = model.part(&mut tally);
                 part.code_row(&mut recorder, &mut codes, &classes, masked.then_some(&mask));
                 let occurred = part.finish();
                 model.learn([occurred].iter());
             }
             let bytes = recorder.finish();
             let (mut reader, mut model) = (Reader::new(&bytes, 4), SymbolModel::default());
+            let mut tally = Tally::default();
             for row in &rows {
                 let mut codes = vec![77; row.len()];
                 let (classes, mask): (Vec<u8>, Vec<bool>) = row.iter().map(|p| (p.1 % 70, p.2)).unzip();
-                let mut part = model.part();
+                let mut part = model.part(&mut tally);
                 part.code_row(&mut reader, &mut codes, &classes, masked.then_some(&mask));
                 let occurred = part.finish();
                 model.learn([occurred].iter());
@@ -353,8 +443,9 @@ mod tests {
     #[test]
     fn what_always_happens_costs_next_to_nothing() {
         let (mut recorder, mut model) = (Recorder::new(4), SymbolModel::default());
+            let mut tally = Tally::default();
         for _ in 0..1000 {
-            let mut part = model.part();
+            let mut part = model.part(&mut tally);
             part.code_row(&mut recorder, &mut [0; 100], &[0; 100], None);
             let occurred = part.finish();
             model.learn([occurred].iter());

@@ -5,7 +5,7 @@ use super::networks::{Networks, Trusts};
 use super::scale::{self, CLUES, Weighing};
 use crate::entropy::BitCoder;
 use crate::entropy::ans::SymbolCoder;
-use crate::entropy::symbols::{Occurrences, SymbolModel};
+use crate::entropy::symbols::{Occurrences, Part, SymbolModel, Tally};
 use crate::method::closed_loop::Steps;
 use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::plane::Plane;
@@ -28,6 +28,7 @@ pub struct StepCoder<'m, S> {
     /// Where no network is asked, and where one is.
     weights: [Told<CLUES>; 2],
     pub symbols: SymbolModel,
+    tallies: [Tally; 2],
     strands: &'m mut Strands<S>,
 }
 
@@ -59,7 +60,7 @@ struct Coded {
 impl<'m, S> StepCoder<'m, S> {
     pub fn new(bin: Bin, networks: &'m Networks, team: &'m Team, strands: &'m mut Strands<S>) -> Self {
         let weights = [Told::new(WEIGHT_UNIT), Told::new(WEIGHT_UNIT)];
-        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), strands }
+        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), tallies: Default::default(), strands }
     }
 
     /// The weights that were last told for such a step.
@@ -82,10 +83,9 @@ impl Predictors<'_> {
         Surroundings { step, bin_log: self.bin.log(), row, bases: &buffers.bases, prediction: &buffers.prediction, above }
     }
 
-    fn code<S: SymbolCoder>(self, step: &Step, rows: Range<usize>, linear: &Linear, weighing: &Weighing, symbols: &SymbolModel, coder: &mut S) -> Coded {
+    fn code<S: SymbolCoder>(self, step: &Step, rows: Range<usize>, linear: &Linear, weighing: &Weighing, mut part: Part, coder: &mut S) -> Coded {
         let columns = step.columns;
         let (mut values, mut sizes) = (Vec::with_capacity(rows.len() * columns), vec![0; rows.len() * columns]);
-        let mut part = symbols.part();
         let mut scratch = self.networks.scratch(step, linear, self.bin, rows.clone());
         let (together, stride) = (self.networks.together(step), step.stride());
         let mut buffers = step.buffers();
@@ -133,12 +133,12 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         let weights = self.weights[usize::from(trust > 0)].code(coder, step.slot(), start, wanted, |_| true);
         let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
 
-        let (by, symbols) = (self.by, &self.symbols);
+        let (by, symbols, tallies) = (self.by, &self.symbols, &mut self.tallies);
         let parts = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
             let (rows, coders) = (halves(step.rows), &mut self.strands.halves);
-            self.team.both(|half| by.code(step, rows[half].clone(), &linear, &weighing, symbols, &mut coders[half])).to_vec()
+            self.team.both(|half| by.code(step, rows[half].clone(), &linear, &weighing, symbols.part(&mut tallies[half]), &mut coders[half])).to_vec()
         } else {
-            vec![Arc::new(by.code(step, 0..step.rows, &linear, &weighing, symbols, &mut self.strands.whole))]
+            vec![Arc::new(by.code(step, 0..step.rows, &linear, &weighing, symbols.part(&mut tallies[0]), &mut self.strands.whole))]
         };
         self.symbols.learn(parts.iter().map(|part| &part.occurred));
         let of_values = parts.iter().flat_map(|part| part.values.chunks_exact(step.columns));
