@@ -162,9 +162,9 @@ impl Weighing {
         }
     }
 
-    /// Turns the network's classes of a row into those under which its codes are coded, from what else is known of it and the
-    /// magnitudes of the codes above.
-    pub fn weigh(&self, known: &[i32], above: [&[i16]; 2], classes: &mut [u8]) {
+    /// Turns the network's classes of a row into those under which its codes are coded, from what else is known of it (used up) and
+    /// the magnitudes of the codes above.
+    pub fn weigh(&self, known: &mut [i32], above: [&[i16]; 2], classes: &mut [u8]) {
         // Nothing but the network is asked.
         if self.weights != ASKED {
             weigh_row(self, known, above, classes);
@@ -176,31 +176,45 @@ impl Weighing {
 const ABOVE: usize = 4;
 
 loops! {
-    fn weigh_row(weighing: &Weighing, known: &[i32], above: [&[i16]; 2], classes: &mut [u8]) {
+    fn weigh_row(weighing: &Weighing, known: &mut [i32], above: [&[i16]; 2], classes: &mut [u8]) {
         let weights: [i32; ABOVE] = std::array::from_fn(|i| weighing.weights[i].into());
+        let constant = i32::from(weighing.weights[CONSTANT]);
         let columns = classes.len();
-        let north = &above[0][..columns + 2 * EDGE];
-        let far = &above[1][EDGE..][..columns];
-        let known = &known[..columns];
+        let [north, west, east] = [EDGE, EDGE - 1, EDGE + 1].map(|at| &above[0][at..][..columns]);
+        let near = north.iter().zip(west).zip(east).zip(&above[1][EDGE..]);
+        let known = &mut known[..columns];
         let cut = |size: i16| i32::from(size.clamp(0, 8191));
-        for (x, class) in classes.iter_mut().enumerate() {
-            let near = [1, 0, 2].map(|at| cut(north[x + EDGE - 1 + at]));
-            let sum = known[x] + weights[0] * near[0] + weights[1] * near[1] + weights[2] * near[2] + weights[3] * cut(far[x]);
-            let sum = if sum == 0 { 0 } else { sum + i32::from(weighing.weights[CONSTANT]) };
-            let around = (sum as u32).min(LARGEST >> 8) << 8;
-            *class = nearest(around + weighing.told[usize::from(*class).min(CLASSES - 1)]);
+        for (known, (((&north, &west), &east), &far)) in known.iter_mut().zip(near) {
+            let near = cut(north) * weights[0] + cut(west) * weights[1] + cut(east) * weights[2] + cut(far) * weights[3];
+            let sum = *known + near;
+            let sum = if sum == 0 { 0 } else { sum + constant };
+            *known = ((sum as u32).min(LARGEST >> 8) << 8) as i32;
         }
+        // What is looked up is looked up apart: vectors would have to be taken to pieces for it.
+        if weighing.told[CLASSES - 1] != 0 {
+            for (known, class) in known.iter_mut().zip(&*classes) {
+                *known = known.wrapping_add(weighing.told[usize::from(*class).min(CLASSES - 1)] as i32);
+            }
+        }
+        classes.iter_mut().zip(known).for_each(|(class, known)| *class = place(*known as u32));
+        classes.iter_mut().for_each(|class| *class = NEAREST[usize::from(*class)]);
     }
 }
 
 /// The largest mean magnitude, in 65536ths.
 const LARGEST: u32 = (1 << 31) - 1;
 
-/// The class of a mean magnitude in 65536ths.
-fn nearest(mean: u32) -> u8 {
+/// Where [`NEAREST`] has a mean magnitude in 65536ths.
+#[inline(always)]
+fn place(mean: u32) -> u8 {
     let mean = mean.clamp(1, LARGEST);
     let zeros = mean.leading_zeros();
-    NEAREST[((31 - zeros) * 8 + (mean << zeros >> 28 & 7)) as usize]
+    ((31 - zeros) * 8 + (mean << zeros >> 28 & 7)) as u8
+}
+
+/// The class of a mean magnitude in 65536ths.
+fn nearest(mean: u32) -> u8 {
+    NEAREST[usize::from(place(mean))]
 }
 
 #[cfg(test)]

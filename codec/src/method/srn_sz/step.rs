@@ -105,7 +105,7 @@ impl Predictors<'_> {
                 let here = (row - first) * stride..(row - first) * stride + columns;
                 let (prediction, classes) = (&mut buffers.prediction[here.clone()], &mut buffers.classes[here.clone()]);
                 self.quantise(step, row, prediction, &mut codes);
-                weighing.weigh(&known[here], above.each_ref().map(|a| &a[..]), classes);
+                weighing.weigh(&mut known[here], above.each_ref().map(|a| &a[..]), classes);
                 part.code_row(coder, &mut codes, classes, step.masked(row));
                 self.bin.restore(&codes, prediction);
                 values.extend_from_slice(prediction);
