@@ -160,7 +160,7 @@ impl Loops for Refresh<'_> {
         let total = histogram.with(&here.occurred, counts);
         here.table.set(counts);
         here.edition = None;
-        here.due = until_due(total);
+        here.due = until_due(total, counts.len());
     }
 }
 
@@ -182,7 +182,7 @@ impl Loops for Learn<'_> {
         }
         histogram.counts.copy_from_slice(counts);
         histogram.unseen = histogram.unseen.saturating_add(occurred.iter().fold(0, |sum: u32, &n| sum.saturating_add(n))).min(1 << 20);
-        if histogram.unseen as i32 >= until_due(histogram.total) {
+        if histogram.unseen as i32 >= until_due(histogram.total, histogram.counts.len()) {
             histogram.unseen = 0;
             histogram.edition += 1;
             histogram.table.set(counts);
@@ -230,9 +230,10 @@ fn smooth(counts: &mut [u32]) {
     }
 }
 
-/// After how many occurrences a table is out of date where the counts have this total.
-fn until_due(total: u64) -> i32 {
-    (total / u64::from(OCCURRENCE * 16)).clamp(4, 1 << 16) as i32
+/// After how many occurrences the table of so many symbols is out of date where the counts have this total: the more it is to make,
+/// the later.
+fn until_due(total: u64, symbols: usize) -> i32 {
+    (total / u64::from(OCCURRENCE * 16)).clamp(4 + symbols as u64 / 4, 1 << 16) as i32
 }
 
 impl Default for SymbolModel {
@@ -298,7 +299,7 @@ impl Tally {
         let mut here = self.idle[class].take().unwrap_or_else(|| {
             Box::new(Here { shift, reach, due: 0, edition: Some(edition), table: table.clone(), occurred: [0; SYMBOLS] })
         });
-        here.due = until_due(histogram.total) - histogram.unseen as i32;
+        here.due = until_due(histogram.total, histogram.counts.len()) - histogram.unseen as i32;
         if here.edition != Some(edition) {
             here.table.clone_from(table);
             here.edition = Some(edition);

@@ -269,6 +269,7 @@ struct Parts<'a> {
 }
 
 /// What the details of one row of targets are taken against.
+#[derive(Default)]
 pub struct Bases {
     pub own: Vec<i32>,
     pub mean: Vec<i32>,
@@ -277,7 +278,13 @@ pub struct Bases {
 
 impl Bases {
     pub fn new(columns: usize) -> Self {
-        Bases { own: vec![0; columns], mean: vec![0; columns], zero: vec![0; columns] }
+        let mut bases = Bases::default();
+        bases.resize(columns);
+        bases
+    }
+
+    pub fn resize(&mut self, columns: usize) {
+        [&mut self.own, &mut self.mean, &mut self.zero].into_iter().for_each(|base| base.resize(columns, 0));
     }
 
     /// How far the mean's base departs from the frame's own at a target; 0 without references.

@@ -7,6 +7,7 @@ use super::plane::{Level, Phase, Plane, Pyramid};
 use super::step::Step;
 use crate::entropy::BitCoder;
 use crate::entropy::codes::{CodeModel, Context, log_class};
+use caesar_kernels::loops;
 
 /// A coded frame: its values and the magnitudes of its residual codes.
 pub struct Frame {
@@ -26,9 +27,9 @@ impl References {
     pub fn new(frames: [Option<&Frame>; 2]) -> Option<Self> {
         match frames {
             [Some(a), Some(b)] => Some(References {
-                mean: a.values.combine(&b.values, |a, b| a.wrapping_add(b) >> 1),
-                difference: Some(a.values.combine(&b.values, |a, b| a.wrapping_sub(b) >> 1)),
-                sizes: a.sizes.combine(&b.sizes, |a, b| a / 2 + b / 2 + (a | b) % 2),
+                mean: a.values.combine(&b.values, mean),
+                difference: Some(a.values.combine(&b.values, half_difference)),
+                sizes: a.sizes.combine(&b.sizes, mean_size),
             }),
             [Some(a), None] | [None, Some(a)] => {
                 Some(References { mean: a.values.clone(), difference: None, sizes: a.sizes.clone() })
@@ -153,6 +154,24 @@ impl<S: Steps> FrameCoder<S> {
         }
     }
 
+}
+
+loops! {
+    fn mean(a: &[i32], b: &[i32], out: &mut [i32]) {
+        out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = a.wrapping_add(*b) >> 1);
+    }
+}
+
+loops! {
+    fn half_difference(a: &[i32], b: &[i32], out: &mut [i32]) {
+        out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = a.wrapping_sub(*b) >> 1);
+    }
+}
+
+loops! {
+    fn mean_size(a: &[i16], b: &[i16], out: &mut [i16]) {
+        out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (&a, &b))| *out = (u32::from(a as u16) + u32::from(b as u16) + 1 >> 1) as i16);
+    }
 }
 
 /// Gives masked points near others the mean of these, so that coasts disturb no prediction.

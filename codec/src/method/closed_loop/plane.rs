@@ -92,8 +92,9 @@ impl<T: Copy + Default> Plane<T> {
         self.extend_by(|edge, _| edge);
     }
 
-    fn combine(&self, other: &Self, f: impl Fn(T, T) -> T) -> Self {
-        let data = self.data.iter().zip(&other.data).map(|(&a, &b)| f(a, b)).collect();
+    fn combine(&self, other: &Self, f: impl Fn(&[T], &[T], &mut [T])) -> Self {
+        let mut data = vec![T::default(); self.data.len()];
+        f(&self.data, &other.data, &mut data);
         Plane { data, ..*self }
     }
 }
@@ -229,8 +230,8 @@ impl<T: Copy + Default> Pyramid<T> {
         }
     }
 
-    /// A pyramid of `f(a, b)`, margins included.
-    pub fn combine(&self, other: &Self, f: impl Fn(T, T) -> T + Copy) -> Self {
+    /// A pyramid of what `f` makes of the points of both, margins included.
+    pub fn combine(&self, other: &Self, f: impl Fn(&[T], &[T], &mut [T]) + Copy) -> Self {
         let level = |(a, b): (&Level<T>, &Level<T>)| Level {
             phases: std::array::from_fn(|i| a.phases[i].combine(&b.phases[i], f)),
         };

@@ -29,6 +29,7 @@ pub struct Step<'a> {
 const TOGETHER: usize = 512;
 
 /// Buffers for one row of targets, or for several with the margins between them.
+#[derive(Default)]
 pub struct Buffers {
     /// Four times the bases.
     pub bases: Bases,
@@ -40,7 +41,17 @@ pub struct Buffers {
 
 impl Buffers {
     pub fn new(length: usize) -> Self {
-        Buffers { bases: Bases::new(length), sums: vec![0; length], prediction: vec![0; length], classes: vec![0; length] }
+        let mut buffers = Buffers::default();
+        buffers.resize(length);
+        buffers
+    }
+
+    /// For so many targets.
+    pub fn resize(&mut self, length: usize) {
+        self.bases.resize(length);
+        self.sums.resize(length, 0);
+        self.prediction.resize(length, 0);
+        self.classes.resize(length, 0);
     }
 }
 

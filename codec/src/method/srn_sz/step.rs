@@ -29,6 +29,7 @@ pub struct StepCoder<'m, S> {
     weights: [Told<CLUES>; 2],
     pub symbols: SymbolModel,
     tallies: [Tally; 2],
+    scratch: Scratch,
     strands: &'m mut Strands<S>,
 }
 
@@ -43,6 +44,17 @@ pub struct Predictors<'m> {
 pub struct Strands<S> {
     pub whole: S,
     pub halves: [S; 2],
+}
+
+/// What is made anew for each row, in memory that stays.
+#[derive(Default)]
+struct Scratch {
+    buffers: Buffers,
+    codes: Vec<i32>,
+    /// Magnitudes of the codes of the two rows above, with margins.
+    above: [Vec<i16>; 2],
+    clue: Vec<i16>,
+    known: Vec<i32>,
 }
 
 /// The upper and the lower half of as many rows.
@@ -60,7 +72,7 @@ struct Coded {
 impl<'m, S> StepCoder<'m, S> {
     pub fn new(bin: Bin, networks: &'m Networks, team: &'m Team, strands: &'m mut Strands<S>) -> Self {
         let weights = [Told::new(WEIGHT_UNIT), Told::new(WEIGHT_UNIT)];
-        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), tallies: Default::default(), strands }
+        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), tallies: Default::default(), scratch: Scratch::default(), strands }
     }
 
     /// The weights that were last told for such a step.
@@ -83,33 +95,32 @@ impl Predictors<'_> {
         Surroundings { step, bin_log: self.bin.log(), row, bases: &buffers.bases, prediction: &buffers.prediction, above }
     }
 
-    fn code<S: SymbolCoder>(self, step: &Step, rows: Range<usize>, linear: &Linear, weighing: &Weighing, mut part: Part, coder: &mut S) -> Coded {
+    fn code<S: SymbolCoder>(self, step: &Step, rows: Range<usize>, linear: &Linear, weighing: &Weighing, mut part: Part, coder: &mut S, scratch: &mut Scratch) -> Coded {
         let columns = step.columns;
+        let Scratch { buffers, codes, above, clue, known } = scratch;
         let (mut values, mut sizes) = (Vec::with_capacity(rows.len() * columns), vec![0; rows.len() * columns]);
-        let mut scratch = self.networks.scratch(step, linear, self.bin, rows.clone());
+        let mut of_networks = self.networks.scratch(step, linear, self.bin, rows.clone());
         let (together, stride) = (self.networks.together(step), step.stride());
-        let mut buffers = step.buffers();
-        let mut codes = vec![0; columns];
-        let mut above = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
-        let (mut clue, mut known) = (Vec::new(), Vec::new());
+        codes.resize(columns, 0);
+        for above in &mut *above {
+            above.clear();
+            above.resize(columns + 2 * EDGE, 0);
+        }
         let mut sizes_of_rows = sizes.chunks_exact_mut(columns);
         for first in rows.clone().step_by(together) {
             let count = together.min(rows.end - first);
-            let length = (count - 1) * stride + columns;
-            if buffers.prediction.len() != length {
-                buffers = Buffers::new(length);
-            }
-            self.networks.predict_row(step, first, linear, &mut scratch, &mut buffers);
-            weighing.known(&self.surroundings(step, first, &buffers, [&[]; 2]), &mut clue, &mut known);
+            buffers.resize((count - 1) * stride + columns);
+            self.networks.predict_row(step, first, linear, &mut of_networks, buffers);
+            weighing.known(&self.surroundings(step, first, buffers, [&[]; 2]), clue, known);
             for (row, sizes) in (first..).zip(sizes_of_rows.by_ref().take(count)) {
                 let here = (row - first) * stride..(row - first) * stride + columns;
                 let (prediction, classes) = (&mut buffers.prediction[here.clone()], &mut buffers.classes[here.clone()]);
-                self.quantise(step, row, prediction, &mut codes);
+                self.quantise(step, row, prediction, codes);
                 weighing.weigh(&mut known[here], above.each_ref().map(|a| &a[..]), classes);
-                part.code_row(coder, &mut codes, classes, step.masked(row));
-                self.bin.restore(&codes, prediction);
+                part.code_row(coder, codes, classes, step.masked(row));
+                self.bin.restore(codes, prediction);
                 values.extend_from_slice(prediction);
-                magnitudes_of(&codes, sizes);
+                magnitudes_of(codes, sizes);
                 above.swap(0, 1);
                 above[0][EDGE..][..columns].copy_from_slice(sizes);
             }
@@ -133,12 +144,12 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         let weights = self.weights[usize::from(trust > 0)].code(coder, step.slot(), start, wanted, |_| true);
         let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
 
-        let (by, symbols, tallies) = (self.by, &self.symbols, &mut self.tallies);
+        let (by, symbols, tallies, scratch) = (self.by, &self.symbols, &mut self.tallies, &mut self.scratch);
         let parts = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
             let (rows, coders) = (halves(step.rows), &mut self.strands.halves);
-            self.team.both(|half| by.code(step, rows[half].clone(), &linear, &weighing, symbols.part(&mut tallies[half]), &mut coders[half])).to_vec()
+            self.team.both(|half| by.code(step, rows[half].clone(), &linear, &weighing, symbols.part(&mut tallies[half]), &mut coders[half], scratch)).to_vec()
         } else {
-            vec![Arc::new(by.code(step, 0..step.rows, &linear, &weighing, symbols.part(&mut tallies[0]), &mut self.strands.whole))]
+            vec![Arc::new(by.code(step, 0..step.rows, &linear, &weighing, symbols.part(&mut tallies[0]), &mut self.strands.whole, scratch))]
         };
         self.symbols.learn(parts.iter().map(|part| &part.occurred));
         let of_values = parts.iter().flat_map(|part| part.values.chunks_exact(step.columns));
