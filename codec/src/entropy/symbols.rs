@@ -233,7 +233,7 @@ fn smooth(counts: &mut [u32]) {
 /// After how many occurrences the table of so many symbols is out of date where the counts have this total: the more it is to make,
 /// the later.
 fn until_due(total: u64, symbols: usize) -> i32 {
-    (total / u64::from(OCCURRENCE * 16)).clamp(4 + symbols as u64 / 4, 1 << 16) as i32
+    (total * (64 + symbols as u64) / u64::from(OCCURRENCE * 16 * 64)).clamp(4 + symbols as u64 / 4, 1 << 16) as i32
 }
 
 impl Default for SymbolModel {

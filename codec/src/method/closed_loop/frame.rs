@@ -8,6 +8,7 @@ use super::step::Step;
 use crate::entropy::BitCoder;
 use crate::entropy::codes::{CodeModel, Context, log_class};
 use caesar_kernels::loops;
+use std::borrow::Cow;
 
 /// A coded frame: its values and the magnitudes of its residual codes.
 pub struct Frame {
@@ -16,23 +17,23 @@ pub struct Frame {
 }
 
 /// What the decoded frames around the present one say about it.
-pub struct References {
-    pub mean: Pyramid<i32>,
+pub struct References<'a> {
+    pub mean: Cow<'a, Pyramid<i32>>,
     /// Half the difference of two reference frames.
     pub difference: Option<Pyramid<i32>>,
-    pub sizes: Pyramid<i16>,
+    pub sizes: Cow<'a, Pyramid<i16>>,
 }
 
-impl References {
-    pub fn new(frames: [Option<&Frame>; 2]) -> Option<Self> {
+impl<'a> References<'a> {
+    pub fn new(frames: [Option<&'a Frame>; 2]) -> Option<Self> {
         match frames {
             [Some(a), Some(b)] => Some(References {
-                mean: a.values.combine(&b.values, mean),
+                mean: Cow::Owned(a.values.combine(&b.values, mean)),
                 difference: Some(a.values.combine(&b.values, half_difference)),
-                sizes: a.sizes.combine(&b.sizes, mean_size),
+                sizes: Cow::Owned(a.sizes.combine(&b.sizes, mean_size)),
             }),
             [Some(a), None] | [None, Some(a)] => {
-                Some(References { mean: a.values.clone(), difference: None, sizes: a.sizes.clone() })
+                Some(References { mean: Cow::Borrowed(&a.values), difference: None, sizes: Cow::Borrowed(&a.sizes) })
             }
             [None, None] => None,
         }
@@ -157,20 +158,21 @@ impl<S: Steps> FrameCoder<S> {
 }
 
 loops! {
-    fn mean(a: &[i32], b: &[i32], out: &mut [i32]) {
-        out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = a.wrapping_add(*b) >> 1);
+    fn mean(a: &[i32], b: &[i32]) -> Vec<i32> {
+        a.iter().zip(b).map(|(a, b)| a.wrapping_add(*b) >> 1).collect()
     }
 }
 
 loops! {
-    fn half_difference(a: &[i32], b: &[i32], out: &mut [i32]) {
-        out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = a.wrapping_sub(*b) >> 1);
+    fn half_difference(a: &[i32], b: &[i32]) -> Vec<i32> {
+        a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b) >> 1).collect()
     }
 }
 
 loops! {
-    fn mean_size(a: &[i16], b: &[i16], out: &mut [i16]) {
-        out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (&a, &b))| *out = (u32::from(a as u16) + u32::from(b as u16) + 1 >> 1) as i16);
+    /// Rounded up.
+    fn mean_size(a: &[i16], b: &[i16]) -> Vec<i16> {
+        a.iter().zip(b).map(|(&a, &b)| (u32::from(a as u16) + u32::from(b as u16) + 1 >> 1) as i16).collect()
     }
 }
 

@@ -92,10 +92,8 @@ impl<T: Copy + Default> Plane<T> {
         self.extend_by(|edge, _| edge);
     }
 
-    fn combine(&self, other: &Self, f: impl Fn(&[T], &[T], &mut [T])) -> Self {
-        let mut data = vec![T::default(); self.data.len()];
-        f(&self.data, &other.data, &mut data);
-        Plane { data, ..*self }
+    fn combine(&self, other: &Self, f: impl Fn(&[T], &[T]) -> Vec<T>) -> Self {
+        Plane { data: f(&self.data, &other.data), ..*self }
     }
 }
 
@@ -231,7 +229,7 @@ impl<T: Copy + Default> Pyramid<T> {
     }
 
     /// A pyramid of what `f` makes of the points of both, margins included.
-    pub fn combine(&self, other: &Self, f: impl Fn(&[T], &[T], &mut [T]) + Copy) -> Self {
+    pub fn combine(&self, other: &Self, f: impl Fn(&[T], &[T]) -> Vec<T> + Copy) -> Self {
         let level = |(a, b): (&Level<T>, &Level<T>)| Level {
             phases: std::array::from_fn(|i| a.phases[i].combine(&b.phases[i], f)),
         };

@@ -43,9 +43,9 @@ impl Choice {
             let (samples, asked) = ([&alone, &asked][i], i == 1);
             scale::better_weights(samples, &coder.start(step, asked), &scale::start(step, asked), &known)
         });
-        // Where codes are large networks save least, and files are large in any case.
+        // Where codes are large networks save least, and files are large in any case; where there are hardly any, it is little too.
         let bits = alone.1 / (step.rows * step.columns) as f64;
-        if asked.1 < alone.1 * (1.0 - search.worth * bits) {
+        if asked.1 < alone.1 * (1.0 - search.worth * bits.max(0.75)) {
             Choice { trust, weights: asked.0 }
         } else {
             Choice { trust: 0, weights: alone.0 }

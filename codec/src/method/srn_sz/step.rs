@@ -62,6 +62,13 @@ pub fn halves(rows: usize) -> [Range<usize>; 2] {
     [0..rows / 2, rows / 2..rows]
 }
 
+/// A step, and what was told of it.
+struct Announced<'a> {
+    step: &'a Step<'a>,
+    linear: Linear,
+    weighing: Weighing,
+}
+
 /// What some rows of a step became.
 struct Coded {
     values: Vec<i32>,
@@ -95,7 +102,8 @@ impl Predictors<'_> {
         Surroundings { step, bin_log: self.bin.log(), row, bases: &buffers.bases, prediction: &buffers.prediction, above }
     }
 
-    fn code<S: SymbolCoder>(self, step: &Step, rows: Range<usize>, linear: &Linear, weighing: &Weighing, mut part: Part, coder: &mut S, scratch: &mut Scratch) -> Coded {
+    fn code<S: SymbolCoder>(self, announced: &Announced, rows: Range<usize>, mut part: Part, coder: &mut S, scratch: &mut Scratch) -> Coded {
+        let Announced { step, linear, weighing } = announced;
         let columns = step.columns;
         let Scratch { buffers, codes, above, clue, known } = scratch;
         let (mut values, mut sizes) = (Vec::with_capacity(rows.len() * columns), vec![0; rows.len() * columns]);
@@ -142,14 +150,14 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         let start = self.start(step, trust > 0);
         let wanted = choice.map_or(start, |c| c.weights);
         let weights = self.weights[usize::from(trust > 0)].code(coder, step.slot(), start, wanted, |_| true);
-        let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
+        let announced = Announced { step, linear, weighing: Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT))) };
 
         let (by, symbols, tallies, scratch) = (self.by, &self.symbols, &mut self.tallies, &mut self.scratch);
         let parts = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
             let (rows, coders) = (halves(step.rows), &mut self.strands.halves);
-            self.team.both(|half| by.code(step, rows[half].clone(), &linear, &weighing, symbols.part(&mut tallies[half]), &mut coders[half], scratch)).to_vec()
+            self.team.both(|half| by.code(&announced, rows[half].clone(), symbols.part(&mut tallies[half]), &mut coders[half], scratch)).to_vec()
         } else {
-            vec![Arc::new(by.code(step, 0..step.rows, &linear, &weighing, symbols.part(&mut tallies[0]), &mut self.strands.whole, scratch))]
+            vec![Arc::new(by.code(&announced, 0..step.rows, symbols.part(&mut tallies[0]), &mut self.strands.whole, scratch))]
         };
         self.symbols.learn(parts.iter().map(|part| &part.occurred));
         let of_values = parts.iter().flat_map(|part| part.values.chunks_exact(step.columns));
