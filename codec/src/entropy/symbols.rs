@@ -39,7 +39,8 @@ struct Histogram {
     counts: Vec<u32>,
     /// What the counts add up to.
     total: u64,
-    /// Occurrences that the table does not know of.
+    /// Occurrences that neither counts nor table know of, and their number.
+    pending: Vec<u32>,
     unseen: u32,
     table: Table,
     /// How many tables there were before this one.
@@ -111,7 +112,8 @@ impl Histogram {
         counts.push(8);
         let table = Table::new(&mut counts.clone());
         let total = counts.iter().map(|&count| u64::from(count)).sum();
-        Histogram { shift, reach, counts, total, unseen: 0, table, edition: 0 }
+        let pending = vec![0; counts.len()];
+        Histogram { shift, reach, counts, total, pending, unseen: 0, table, edition: 0 }
     }
 }
 
@@ -157,36 +159,36 @@ impl Loops for Refresh<'_> {
         let Refresh(histogram, here) = self;
         let mut counts = [0; SYMBOLS];
         let counts = &mut counts[..histogram.counts.len()];
-        let total = histogram.with(&here.occurred, counts);
+        let mut occurred = [0; SYMBOLS];
+        occurred.iter_mut().zip(histogram.pending.iter().zip(&here.occurred)).for_each(|(sum, (a, b))| *sum = a.saturating_add(*b));
+        let total = histogram.with(&occurred, counts);
         here.table.set(counts);
         here.edition = None;
         here.due = until_due(total, counts.len());
     }
 }
 
-/// Learns what occurred, and makes the table anew if that is much.
-struct Learn<'a>(&'a mut Histogram, &'a [u32]);
+/// Learns what is pending, and makes the table anew.
+struct Learn<'a>(&'a mut Histogram);
 
 impl Loops for Learn<'_> {
     type Result = ();
 
     #[inline(always)]
     fn run(self) {
-        let Learn(histogram, occurred) = self;
+        let Learn(histogram) = self;
         let mut counts = [0; SYMBOLS];
         let counts = &mut counts[..histogram.counts.len()];
-        histogram.total = histogram.with(occurred, counts);
+        histogram.total = histogram.with(&histogram.pending, counts);
         while histogram.total >= u64::from(MEMORY * OCCURRENCE) {
             counts.iter_mut().for_each(|count| *count /= 2);
             histogram.total /= 2;
         }
         histogram.counts.copy_from_slice(counts);
-        histogram.unseen = histogram.unseen.saturating_add(occurred.iter().fold(0, |sum: u32, &n| sum.saturating_add(n))).min(1 << 20);
-        if histogram.unseen as i32 >= until_due(histogram.total, histogram.counts.len()) {
-            histogram.unseen = 0;
-            histogram.edition += 1;
-            histogram.table.set(counts);
-        }
+        histogram.pending.fill(0);
+        histogram.unseen = 0;
+        histogram.edition += 1;
+        histogram.table.set(counts);
     }
 }
 
@@ -250,9 +252,10 @@ impl SymbolModel {
     /// How often each size is known to occur in each class, for those who have to guess what codes will cost.
     pub fn known(&self) -> Vec<[f32; SIZES]> {
         let of_class = |class| {
-            let Histogram { shift, reach, counts, total, .. } = self.histogram(class);
-            let mut sizes = [0.0; SIZES];
-            let reach = *reach as usize;
+            let histogram = self.histogram(class);
+            let mut counts = vec![0; histogram.counts.len()];
+            let total = histogram.with(&histogram.pending, &mut counts);
+            let (mut sizes, reach, shift) = ([0.0; SIZES], histogram.reach as usize, histogram.shift);
             for (u, pair) in counts[..reach].iter().rev().zip(&counts[reach + 1..]).enumerate() {
                 sizes[size_of((u as u32 + 1) << shift)] += (pair.0 + pair.1) as f32;
             }
@@ -260,7 +263,7 @@ impl SymbolModel {
             let beyond = size_of((reach as u32 + 1) << shift);
             sizes[beyond..].iter_mut().for_each(|size| *size += counts[2 * reach + 1] as f32);
             // What was not seen for long has no count left, but a place in the table.
-            let least = *total as f32 / 65536.0;
+            let least = total as f32 / 65536.0;
             sizes.map(|count| count.max(least) / OCCURRENCE as f32)
         };
         (0..CLASSES).map(of_class).collect()
@@ -271,15 +274,23 @@ impl SymbolModel {
         Part { model: self, tally }
     }
 
-    /// Learns what occurred in the parts of a step.
-    pub fn learn<'a>(&mut self, parts: impl Iterator<Item = &'a Occurrences>) {
-        for Occurrences { classes, counts } in parts {
+    /// Notes what occurred in the parts of a step; classes of which that is much learn it.
+    pub fn learn<'a>(&mut self, parts: impl Iterator<Item = &'a Occurrences> + Clone) {
+        for Occurrences { classes, counts } in parts.clone() {
             let mut counts = &counts[..];
             for class in classes.iter().map(|&class| usize::from(class)) {
                 let histogram = self.0[class].get_or_insert_with(|| Box::new(STARTS[class].clone()));
                 let (occurred, rest) = counts.split_at(histogram.counts.len());
-                run(Learn(histogram, occurred));
+                for (pending, &occurred) in histogram.pending.iter_mut().zip(occurred) {
+                    *pending = pending.saturating_add(occurred);
+                    histogram.unseen = histogram.unseen.saturating_add(occurred).min(1 << 20);
+                }
                 counts = rest;
+            }
+        }
+        for class in parts.flat_map(|part| &part.classes) {
+            if let Some(histogram) = self.0[usize::from(*class)].as_mut().filter(|h| h.unseen as i32 >= until_due(h.total, h.counts.len())) {
+                run(Learn(histogram));
             }
         }
     }

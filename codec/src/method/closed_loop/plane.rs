@@ -61,29 +61,30 @@ impl<T: Copy + Default> Plane<T> {
         if self.is_empty() {
             return;
         }
-        let (rows, columns) = (self.rows as isize, self.columns as isize);
-        let value = |plane: &Self, edge: isize, inner: isize, at: &dyn Fn(&Self, isize) -> usize| {
-            beyond(plane.data[at(plane, edge)], plane.data[at(plane, inner)])
-        };
-        for distance in 1..=MARGIN as isize {
-            for row in 0..rows {
-                let at = |plane: &Self, column| plane.at(row, column);
-                let left = value(self, 0, distance.min(columns - 1), &at);
-                let right = value(self, columns - 1, (columns - 1 - distance).max(0), &at);
-                let (l, r) = (self.at(row, -distance), self.at(row, columns - 1 + distance));
-                self.data[l] = left;
-                self.data[r] = right;
+        let (rows, columns, width) = (self.rows, self.columns, self.columns + 2 * MARGIN);
+        for row in 0..rows {
+            let at = self.at(row as isize, 0) - MARGIN;
+            let line = &mut self.data[at..][..width];
+            let (first, last) = (MARGIN, MARGIN + columns - 1);
+            for distance in 1..=MARGIN {
+                let inside = distance.min(columns - 1);
+                line[first - distance] = beyond(line[first], line[first + inside]);
+                line[last + distance] = beyond(line[last], line[last - inside]);
             }
         }
-        for distance in 1..=MARGIN as isize {
-            for column in -(MARGIN as isize)..columns + MARGIN as isize {
-                let at = |plane: &Self, row| plane.at(row, column);
-                let above = value(self, 0, distance.min(rows - 1), &at);
-                let below = value(self, rows - 1, (rows - 1 - distance).max(0), &at);
-                let (a, b) = (self.at(-distance, column), self.at(rows - 1 + distance, column));
-                self.data[a] = above;
-                self.data[b] = below;
-            }
+        // The margin rows of a single row are this row.
+        if rows == 1 {
+            return;
+        }
+        let starts = |row: usize| row * self.stride;
+        for distance in 1..=MARGIN {
+            let (first, last, inside) = (MARGIN, MARGIN + rows - 1, distance.min(rows - 1));
+            let (above, edge) = self.data.split_at_mut(starts(first));
+            let out = &mut above[starts(first - distance)..][..width];
+            fill_row(out, &edge[..width], &edge[starts(inside)..][..width], &beyond);
+            let (edge, below) = self.data.split_at_mut(starts(last + 1));
+            let out = &mut below[starts(distance - 1)..][..width];
+            fill_row(out, &edge[starts(last)..][..width], &edge[starts(last - inside)..][..width], &beyond);
         }
     }
 
@@ -94,6 +95,12 @@ impl<T: Copy + Default> Plane<T> {
 
     fn combine(&self, other: &Self, f: impl Fn(&[T], &[T]) -> Vec<T>) -> Self {
         Plane { data: f(&self.data, &other.data), ..*self }
+    }
+}
+
+fn fill_row<T: Copy>(out: &mut [T], edge: &[T], inner: &[T], beyond: impl Fn(T, T) -> T) {
+    for (out, (&edge, &inner)) in out.iter_mut().zip(edge.iter().zip(inner)) {
+        *out = beyond(edge, inner);
     }
 }
 
