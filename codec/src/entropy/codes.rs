@@ -23,6 +23,11 @@ pub struct CodeModel<const N: usize> {
     escape: [Bit; 32],
 }
 
+/// How many decisions each context of a table knows: the first table all, the others those that are mixed.
+const fn decisions<const N: usize>(table: usize) -> usize {
+    if table == 0 { UNARY } else { N }
+}
+
 /// Where a code stands: what its neighbours say about it.
 #[derive(Clone, Copy)]
 pub struct Context<const N: usize> {
@@ -40,9 +45,10 @@ impl<const N: usize> CodeModel<N> {
     /// `tables`: number of values of each context; `sets` and `signs` those of [`Context::set`] and [`Context::sign`].
     pub fn new(tables: [usize; N], sets: usize, signs: usize) -> Self {
         let mut length = 0;
-        let starts = tables.map(|contexts| {
-            length += contexts * UNARY;
-            length - contexts * UNARY
+        let starts = std::array::from_fn(|i| {
+            let start = length;
+            length += tables[i] * decisions::<N>(i);
+            start
         });
         CodeModel {
             larger: vec![Bit::new(); length],
@@ -76,7 +82,7 @@ impl<const N: usize> CodeModel<N> {
         let upper = magnitude >> context.shift;
         let mut places = [0; N];
         for i in 0..N {
-            places[i] = self.starts[i] + context.tables[i] * UNARY;
+            places[i] = self.starts[i] + context.tables[i] * decisions::<N>(i);
         }
         let mut known = 0;
         while known < UNARY {
@@ -137,9 +143,7 @@ impl<const N: usize> CodeModel<N> {
 /// A class for a size: 0 for 0, then two to an octave.
 #[inline(always)]
 pub fn log_class(size: u32) -> usize {
-    match size.checked_ilog2() {
-        None => 0,
-        Some(0) => 1,
-        Some(octave) => 2 * octave as usize + (size >> (octave - 1) & 1) as usize,
-    }
+    // Without a branch, which would often be mispredicted.
+    let octave = (size | 1).ilog2();
+    (2 * octave + (size << 1 >> octave & 1) + u32::from(size == 1)) as usize
 }

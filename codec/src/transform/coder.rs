@@ -60,6 +60,23 @@ impl Near {
             before: at(t > 0, columns * rows),
         }
     }
+
+    /// Adds up the sizes of the first coefficients in these blocks, of `len` each: the multiples of the step that codes stand for.
+    pub(super) fn beside(&self, sizes: &[u16], sums: &mut [u32], len: usize) {
+        sums.fill(0);
+        let weighed = [(self.west, 2), (self.north, 2), (self.before, 2), (self.north_west, 1), (self.north_east, 1)];
+        for (block, weight) in weighed.into_iter().filter_map(|(block, weight)| Some((block?, weight))) {
+            add(sums, &sizes[block * len..], weight);
+        }
+    }
+}
+
+caesar_kernels::loops! {
+    fn add(sums: &mut [u32], sizes: &[u16], weight: u32) {
+        for (sum, &size) in sums.iter_mut().zip(sizes) {
+            *sum += weight * u32::from(size);
+        }
+    }
 }
 
 /// What the lowest coefficient of a block will be near: the gradient of its neighbours, kept between them.
@@ -74,90 +91,105 @@ pub(super) fn expected_mean(lowest: impl Fn(usize) -> i32, near: &Near) -> i32 {
     }
 }
 
-/// Sizes of a coefficient in the blocks around its own: the multiples of the step that codes stand for.
-pub(super) struct Beside<'a> {
-    adjacent: [&'a [u16]; 3],
-    diagonal: [&'a [u16]; 2],
-}
-
-impl<'a> Beside<'a> {
-    /// `sizes`: of the blocks before, `nothing` stands for those that are not there.
-    pub(super) fn of(near: &Near, sizes: &'a [u16], nothing: &'a [u16]) -> Self {
-        let len = nothing.len();
-        let of = |block: Option<usize>| block.map_or(nothing, |b| &sizes[b * len..(b + 1) * len]);
-        Beside { adjacent: [near.west, near.north, near.before].map(of), diagonal: [near.north_west, near.north_east].map(of) }
-    }
-
-    #[inline(always)]
-    pub(super) fn at(&self, position: usize) -> u32 {
-        let sum = |blocks: &[&[u16]]| blocks.iter().map(|sizes| u32::from(sizes[position])).sum::<u32>();
-        2 * sum(&self.adjacent) + sum(&self.diagonal)
-    }
-}
-
 /// Sizes of the lower frequencies of a coefficient's own block.
 pub(super) struct Below {
-    /// By scanning position: sizes, and the largest of the next lower ones; at the end for none.
-    own: Vec<u32>,
-    lower: Vec<u32>,
+    /// By scanning position: twice the size plus the largest of the next lower ones, and the size; at the end for none.
+    own: Vec<[u32; 2]>,
 }
 
 impl Below {
     pub(super) fn new(block_len: usize) -> Self {
-        Below { own: vec![0; block_len + 1], lower: vec![0; block_len + 1] }
+        Below { own: vec![[0; 2]; block_len + 1] }
     }
 
+    /// What is below a position of the next `lower` ones, and the largest size of those.
     #[inline(always)]
-    pub(super) fn at(&self, [t, y, x]: [usize; 3]) -> u32 {
-        2 * (self.own[t] + self.own[y] + self.own[x]) + self.lower[t] + self.lower[y] + self.lower[x]
+    pub(super) fn at(&self, lower: [u32; 3]) -> (u32, u32) {
+        let [[t, t_size], [y, y_size], [x, x_size]] = lower.map(|s| self.own[s as usize]);
+        (t + y + x, t_size.max(y_size).max(x_size))
     }
 
+    /// `largest`: as [`Below::at`] said of this position.
     #[inline(always)]
-    pub(super) fn note(&mut self, position: usize, [t, y, x]: [usize; 3], size: u32) {
-        self.lower[position] = self.own[t].max(self.own[y]).max(self.own[x]);
-        self.own[position] = size;
+    pub(super) fn note(&mut self, position: usize, size: u32, largest: u32) {
+        self.own[position] = [2 * size + largest, size];
     }
 }
 
 /// Codes all blocks of `layout`: writes `q`, or fills it.
-///
-/// `scales`: expected scale of each coefficient of each block by [`Scales`], when a hyperprior gives one.
-/// `skip`: blocks of which nothing is wanted; they are zero and cost nothing.
-/// `start`: the state in which each block starts.
-pub fn code_blocks<C: BitCoder>(
-    coder: &mut C,
-    q: &mut [i32],
-    layout: &Layout,
-    scales: Option<&dyn Fn(usize, usize) -> u8>,
-    skip: Option<&[bool]>,
-    start: State,
-) {
-    let len = layout.block_len();
-    let frequency: Vec<usize> = (0..len)
-        .map(|s| {
-            let [t, y, x] = layout.octaves(s);
-            if s < OWN { s } else { OWN + (t * PLANE_OCTAVES + y) * PLANE_OCTAVES + x }
-        })
-        .collect();
-    let mut reaches = CodeModel::<2>::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1);
-    let mut reach_of = vec![0u8; layout.blocks()];
-    let mut codes = CodeModel::<4>::new([LEVELS * LEVELS * 2, FREQUENCIES * LEVELS, FINE * 8 * 2, SCALES * LEVELS], 18, 1);
-    // As coded: the lowest coefficient counts less its expectation.
-    let mut sizes = vec![0u16; q.len()];
-    let nothing = vec![0u16; len];
-    let mut below = Below::new(len);
+pub fn code_blocks<C: BitCoder>(coder: &mut C, q: &mut [i32], layout: &Layout, scales: Option<&Scales>, skip: Option<&[bool]>, start: State) {
+    let mut blocks = BlockCoder::new(layout, scales, skip, start);
+    let row = layout.count[2] * layout.block_len();
+    for (i, q) in q.chunks_exact_mut(row.max(1)).enumerate() {
+        blocks.code_row(coder, i, q);
+    }
+}
 
-    for block in 0..layout.blocks() {
-        if skip.is_some_and(|s| s[block]) {
-            continue;
+/// Says of a coefficient, by its block and scanning position, what scale a hyperprior expects.
+pub type Scales<'a> = dyn Fn(usize, usize) -> u8 + Sync + 'a;
+
+/// Codes the blocks of an image, one row of them after the other.
+pub struct BlockCoder<'a> {
+    layout: &'a Layout,
+    scales: Option<&'a Scales<'a>>,
+    skip: Option<&'a [bool]>,
+    start: State,
+    /// Of each scanning position, the context that its frequency makes.
+    frequency: Vec<u16>,
+    reaches: CodeModel<2>,
+    codes: CodeModel<4>,
+    /// Of each block.
+    reach_of: Vec<u8>,
+    lowest: Vec<i32>,
+    /// Of each coefficient as coded: the lowest counts less its expectation.
+    sizes: Vec<u16>,
+    beside: Vec<u32>,
+    below: Below,
+}
+
+impl<'a> BlockCoder<'a> {
+    /// `scales`: when a hyperprior gives some.
+    /// `skip`: blocks of which nothing is wanted; they are zero and cost nothing.
+    /// `start`: the state in which each block starts.
+    pub fn new(layout: &'a Layout, scales: Option<&'a Scales>, skip: Option<&'a [bool]>, start: State) -> Self {
+        let len = layout.block_len();
+        let frequency = |s: usize| {
+            let [t, y, x] = layout.octaves(s);
+            if s < OWN { s as u16 } else { (OWN + (t * PLANE_OCTAVES + y) * PLANE_OCTAVES + x) as u16 }
+        };
+        BlockCoder {
+            layout,
+            scales,
+            skip,
+            start,
+            frequency: (0..len).map(frequency).collect(),
+            reaches: CodeModel::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1),
+            codes: CodeModel::new([LEVELS * LEVELS * 2, FREQUENCIES * LEVELS, FINE * 8 * 2, SCALES * LEVELS], 18, 1),
+            reach_of: vec![0; layout.blocks()],
+            lowest: vec![0; layout.blocks()],
+            sizes: vec![0; layout.len()],
+            beside: vec![0; len],
+            below: Below::new(len),
         }
-        let near = Near::of(block, layout.count, skip);
-        let place = block * len;
-        let expected = expected_mean(|b| q[b * len], &near);
-        let q = &mut q[place..place + len];
+    }
+
+    /// Codes row `row` of all rows of blocks; every one in its turn.
+    pub fn code_row<C: BitCoder>(&mut self, coder: &mut C, row: usize, q: &mut [i32]) {
+        let across = self.layout.count[2];
+        for (block, q) in (row * across..).zip(q.chunks_exact_mut(self.layout.block_len())) {
+            if self.skip.is_none_or(|skip| !skip[block]) {
+                self.code_block(coder, block, q);
+            }
+        }
+    }
+
+    fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, q: &mut [i32]) {
+        let len = q.len();
+        let near = Near::of(block, self.layout.count, self.skip);
+        let expected = expected_mean(|b| self.lowest[b], &near);
         q[0] = q[0].wrapping_sub(expected);
 
-        let reached = |b: Option<usize>| b.map_or(REACHES, |b| usize::from(reach_of[b]));
+        let reached = |b: Option<usize>| b.map_or(REACHES, |b| usize::from(self.reach_of[b]));
         let (west, north, before) = (reached(near.west), reached(near.north), reached(near.before));
         let context = Context {
             tables: [west * (REACHES + 1) + north, before * 2 + usize::from(near.before.is_some())],
@@ -165,44 +197,43 @@ pub fn code_blocks<C: BitCoder>(
             shift: 0,
             sign: 0,
         };
-        let reach = reaches.code(coder, reach(q) as i32, &context);
+        let reach = self.reaches.code(coder, reach(q) as i32, &context);
         let reach = (reach.unsigned_abs() as usize).min(REACHES - 1);
-        reach_of[block] = reach as u8;
+        self.reach_of[block] = reach as u8;
         if reach == 0 {
             q[0] = 0;
         }
 
-        let (done, current) = sizes.split_at_mut(place);
-        let beside = Beside::of(&near, done, &nothing);
-        let mut state = start;
-        for s in 0..reach_len(reach, len) {
-            let (beside, below_) = (beside.at(s), below.at(layout.lower[s]));
-            let both = 2 * beside + below_;
-            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below_).min(LEVELS - 1));
-            let scale = match scales {
+        let reached = reach_len(reach, len);
+        let (done, current) = self.sizes.split_at_mut(block * len);
+        near.beside(done, &mut self.beside[..reached], len);
+        let mut state = self.start;
+        let coded = q.iter_mut().zip(&mut current[..reached]).zip(&self.beside).zip(&self.frequency).zip(&self.layout.lower);
+        for (s, ((((q, current), &beside), &frequency), &lower)) in coded.enumerate() {
+            let (below, largest) = self.below.at(lower);
+            let both = 2 * beside + below;
+            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
+            let octave = (s + 1).ilog2() as usize;
+            let scale = match self.scales {
                 Some(scale) => usize::from(scale(block, s) / 4),
-                None => (s + 1).ilog2() as usize * 4 + reach / 4,
+                None => octave * 4 + reach / 4,
             };
             let quantiser = usize::from(state.quantiser());
             let tables = [
                 (beside_level * LEVELS + below_level) * 2 + quantiser,
-                frequency[s] * LEVELS + beside_level,
+                usize::from(frequency) * LEVELS + beside_level,
                 (log_class(both).min(FINE - 1) * 8 + reach * 8 / REACHES) * 2 + quantiser,
                 scale.min(SCALES - 1) * LEVELS + below_level,
             ];
-            let context = Context {
-                tables,
-                set: 2 * (s + 1).ilog2().min(8) as usize + quantiser,
-                shift: (both / 32).checked_ilog2().unwrap_or(0).min(20),
-                sign: 0,
-            };
-            q[s] = codes.code(coder, q[s], &context);
-            let size = state.multiple(q[s].unsigned_abs()).min(u16::MAX.into());
-            below.note(s, layout.lower[s], size);
-            current[s] = size as u16;
-            state = state.after(if s == 0 { q[0].wrapping_add(expected) } else { q[s] });
+            let shift = (both / 32 | 1).ilog2().min(20);
+            *q = self.codes.code(coder, *q, &Context { tables, set: 2 * octave.min(8) + quantiser, shift, sign: 0 });
+            let size = state.multiple(q.unsigned_abs()).min(u16::MAX.into());
+            self.below.note(s, size, largest);
+            *current = size as u16;
+            state = state.after(if s == 0 { q.wrapping_add(expected) } else { *q });
         }
         q[0] = q[0].wrapping_add(expected);
+        self.lowest[block] = q[0];
     }
 }
 
@@ -238,7 +269,7 @@ mod tests {
             };
             let latents: Vec<i32> = (0..layout.blocks() * layout.block_len()).map(latent).collect();
             let scale = |block: usize, position: usize| random(block * 31 + position) as u8;
-            let scales = scaled.then_some(&scale as &dyn Fn(usize, usize) -> u8);
+            let scales = scaled.then_some(&scale as &Scales);
             let mut coder = Encoder::new();
             code_blocks(&mut coder, &mut latents.clone(), &layout, scales, Some(&skip), start);
             let bytes = coder.finish();

@@ -102,11 +102,6 @@ pub fn inverse(codes: &[i32], layout: &Layout, threads: usize, decode: impl Fn(&
     image
 }
 
-/// [`Layout::scan`], small enough for the nearest cache.
-fn scan(layout: &Layout) -> Vec<u16> {
-    layout.scan.iter().map(|&place| place as u16).collect()
-}
-
 struct Forward<'a, const N: usize, const H: usize> {
     image: &'a [f32],
     layout: &'a Layout,
@@ -123,7 +118,6 @@ impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
     fn run(self) {
         let Forward { image, layout, skip, start, coefficients } = self;
         let (time, plane) = (Time::<f32>::new(layout.frames), Axis::<f32, N, H>::new());
-        let scan = scan(layout);
         let mut block = vec![0.0; layout.block_len()];
         for (index, coefficients) in (start..).zip(coefficients.chunks_exact_mut(layout.block_len())) {
             if skip.is_some_and(|skip| skip[index]) {
@@ -147,7 +141,7 @@ impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
                 }
                 frame.as_chunks_mut().0.iter_mut().for_each(|row| plane.row(row));
             }
-            for (c, &place) in coefficients.iter_mut().zip(&scan) {
+            for (c, &place) in coefficients.iter_mut().zip(&layout.scan) {
                 *c = block[usize::from(place)];
             }
         }
@@ -169,7 +163,6 @@ impl<D: Fn(&[i32], &mut [i32]) -> usize, const N: usize, const H: usize> Loops f
     fn run(self) {
         let Inverse { codes, layout, decode, image } = self;
         let (time, plane) = (Time::<i32>::new(layout.frames), Axis::<i32, N, H>::new());
-        let scan = scan(layout);
         let mut block = vec![0; layout.block_len()];
         let mut coefficients = vec![0; layout.block_len()];
         for (index, codes) in codes.chunks_exact(layout.block_len()).enumerate() {
@@ -180,7 +173,7 @@ impl<D: Fn(&[i32], &mut [i32]) -> usize, const N: usize, const H: usize> Loops f
             block.fill(0);
             // All bits of the places that are not zero: extents are powers of two but for some in time.
             let mut places = 0;
-            for (&place, &c) in scan.iter().zip(&coefficients[..used]) {
+            for (&place, &c) in layout.scan.iter().zip(&coefficients[..used]) {
                 block[usize::from(place)] = c;
                 places |= if c == 0 { 0 } else { usize::from(place) };
             }
@@ -338,12 +331,12 @@ mod tests {
                 let image = noise(layout.block_len());
                 let coefficients = coefficients_of(&image, &layout);
                 let expected = by_definition(&image, &layout, true);
-                assert!(coefficients.iter().zip(&layout.scan).all(|(c, &place)| c.abs_diff(expected[place]) < 64), "{frames} {side}");
+                assert!(coefficients.iter().zip(&layout.scan).all(|(c, &place)| c.abs_diff(expected[usize::from(place)]) < 64), "{frames} {side}");
                 for used in [1, 2, 3, 10, 60, coefficients.len()] {
                     let sparse = |(s, &c): (usize, &i32)| if s < used && s % 7 != 5 { c } else { 0 };
                     let sparse: Vec<i32> = coefficients.iter().enumerate().map(sparse).collect();
                     let mut block = vec![0; sparse.len()];
-                    layout.scan.iter().zip(&sparse).for_each(|(&place, &c)| block[place] = c);
+                    layout.scan.iter().zip(&sparse).for_each(|(&place, &c)| block[usize::from(place)] = c);
                     let expected = by_definition(&block, &layout, false);
                     assert!(image_of(&sparse, &layout) == expected, "{frames} {side} {used}");
                 }

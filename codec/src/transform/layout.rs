@@ -24,33 +24,37 @@ pub struct Layout {
     /// Blocks in time, rows, columns.
     pub count: [usize; 3],
     /// Position in scanning order -> place in a row-major block `[t][y][x]`.
-    pub scan: Vec<usize>,
+    pub scan: Vec<u16>,
     /// For each scanning position, those of the next lower frequency in time, rows and columns; a block's length
     /// where there is none.
-    pub lower: Vec<[usize; 3]>,
+    pub lower: Vec<[u32; 3]>,
 }
 
 impl Layout {
     /// `image`: extents of the image, whole blocks in time.
     pub fn new(image: [usize; 3], frames: usize, side: usize) -> Layout {
         debug_assert_eq!(image[0] % frames, 0);
-        let frequency = |place: usize| [place / (side * side), place / side % side, place % side];
-        let mut scan: Vec<usize> = (0..frames * side * side).collect();
-        // Frequencies in cycles, so that blocks of every size rank alike; time counts a little more.
-        scan.sort_by_cached_key(|&place| {
-            let [t, y, x] = frequency(place);
-            (t * 6 * side / frames.max(8) + (y + x) * 5) * 4 + y.abs_diff(x)
+        let len = frames * side * side;
+        // Places with their frequencies and ranks: cycles, so that blocks of every size rank alike; time counts a little more.
+        let each = || (0..frames * side).zip((0..len).step_by(side)).flat_map(move |(line, start)| {
+            let (t, y) = (line / side, line % side);
+            let rank = t * 6 * side / frames.max(8);
+            (0..side).map(move |x| (start + x, [t, y, x], (rank + (y + x) * 5) * 4 + y.abs_diff(x)))
         });
-        let mut position = vec![0; scan.len()];
-        for (s, &place) in scan.iter().enumerate() {
-            position[place] = s;
+        // By rank, counted: where the next place of each rank goes.
+        let mut next = vec![0u32; 65 * side];
+        each().for_each(|(_, _, rank)| next[rank + 1] += 1);
+        (1..next.len()).for_each(|rank| next[rank] += next[rank - 1]);
+        let mut position = vec![0u32; len];
+        let (mut scan, mut lower) = (vec![0; len], vec![[len as u32; 3]; len]);
+        for (place, [t, y, x], rank) in each() {
+            let s = next[rank];
+            next[rank] += 1;
+            (position[place], scan[s as usize]) = (s, place as u16);
+            // Lower frequencies have lower places.
+            let at = |exists: bool, distance: usize| if exists { position[place - distance] } else { len as u32 };
+            lower[s as usize] = [at(t > 0, side * side), at(y > 0, side), at(x > 0, 1)];
         }
-        let lower = scan.iter().map(|&place| {
-            let [t, y, x] = frequency(place);
-            let at = |exists: bool, distance: usize| if exists { position[place - distance] } else { position.len() };
-            [at(t > 0, side * side), at(y > 0, side), at(x > 0, 1)]
-        });
-        let lower = lower.collect();
         Layout { image, frames, side, count: [image[0] / frames, image[1].div_ceil(side), image[2].div_ceil(side)], scan, lower }
     }
 
@@ -66,9 +70,9 @@ impl Layout {
 
     /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15), 5 (16–31), 6 (32–63).
     pub fn octaves(&self, scan_position: usize) -> [usize; 3] {
-        let place = self.scan[scan_position];
-        let n = self.side;
-        [place / (n * n), place / n % n, place % n].map(|f| (usize::BITS - f.leading_zeros()) as usize)
+        let (place, bits) = (u32::from(self.scan[scan_position]), self.side.ilog2());
+        let frequencies = [place >> (2 * bits), place >> bits & (1 << bits) - 1, place & (1 << bits) - 1];
+        frequencies.map(|f| (u32::BITS - f.leading_zeros()) as usize)
     }
 
     /// Coefficients of the image.

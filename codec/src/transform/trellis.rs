@@ -6,7 +6,7 @@
 //! against estimated bits.
 
 use super::{FRACTION_BITS, Layout, MAX_INPUT_BITS};
-use super::coder::{Below, Beside, FINE, Near, expected_mean};
+use super::coder::{Below, FINE, Near, expected_mean};
 use crate::entropy::codes::log_class;
 use crate::threads::pieces_side_by_side;
 use std::ops::Range;
@@ -127,11 +127,13 @@ impl First {
     /// Calls `f` with each of some blocks and its surroundings.
     fn each(&self, blocks: Range<usize>, layout: &Layout, skip: &[bool], mut f: impl FnMut(usize, Surroundings)) {
         let len = layout.block_len();
-        let nothing = vec![0; len];
+        let mut beside = vec![0; len];
         let mut below = Below::new(len);
         for block in blocks.filter(|&b| !skip[b]) {
-            let beside = Beside::of(&Near::of(block, layout.count, Some(skip)), &self.sizes, &nothing);
-            f(block, Surroundings { beside, below: &mut below, own: &self.sizes[block * len..(block + 1) * len], layout });
+            let place = block * len..(block + 1) * len;
+            let used = coded(&self.coefficients[place.clone()]);
+            Near::of(block, layout.count, Some(skip)).beside(&self.sizes, &mut beside[..used], len);
+            f(block, Surroundings { beside: &beside, below: &mut below, own: &self.sizes[place], layout });
         }
     }
 }
@@ -161,7 +163,7 @@ caesar_kernels::loops! {
 
 /// What is around the coefficients of a block, which are asked for from the lowest on.
 struct Surroundings<'a> {
-    beside: Beside<'a>,
+    beside: &'a [u32],
     below: &'a mut Below,
     own: &'a [u16],
     layout: &'a Layout,
@@ -170,9 +172,9 @@ struct Surroundings<'a> {
 impl Surroundings<'_> {
     #[inline(always)]
     fn kind(&mut self, position: usize) -> usize {
-        let lower = self.layout.lower[position];
-        let both = 2 * self.beside.at(position) + self.below.at(lower);
-        self.below.note(position, lower, self.own[position].into());
+        let (below, largest) = self.below.at(self.layout.lower[position]);
+        let both = 2 * self.beside[position] + below;
+        self.below.note(position, self.own[position].into(), largest);
         log_class(both).min(FINE - 1) * POSITIONS + (position + 1).ilog2() as usize
     }
 }

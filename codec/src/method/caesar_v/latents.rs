@@ -10,7 +10,7 @@ const LIMIT: i32 = 1 << (transform::MAX_INPUT_BITS - FRACTION_BITS);
 /// Codes the latents of a tile, under a hyperprior's scales when there are any.
 pub fn code<C: BitCoder>(coder: &mut C, latents: &mut [i32], scales: Option<&Scales>, layout: &Layout, skipped: &[bool]) {
     let lookup = scales.map(|s| move |block: usize, position: usize| s.of(block, position));
-    let lookup = lookup.as_ref().map(|f| f as &dyn Fn(usize, usize) -> u8);
+    let lookup = lookup.as_ref().map(|f| f as &transform::Scales);
     transform::code_blocks(coder, latents, layout, lookup, Some(skipped), State::DEPENDENT);
 }
 
