@@ -26,6 +26,12 @@ pub trait Network: Send + Sync {
         pixels_by_planes(self, pixels)
     }
 
+    /// How many pixels around its own place an output of a graph from images to images depends on, where all are alike in that and
+    /// what lies beyond the image counts as nothing; `None` where it may be all of them.
+    fn reach(&self) -> Option<usize> {
+        None
+    }
+
     /// The layers of a graph that is nothing but dense layers over points, one after the other.
     fn dense(&self) -> Option<&[Dense]> {
         None

@@ -7,7 +7,7 @@
 use super::Errors;
 use crate::entropy::{Decoder, Encoder};
 use crate::lattice::Tile;
-use crate::transform::{self, Layout, MAX_INPUT_BITS, State};
+use crate::transform::{self, BlockCoder, Layout, MAX_INPUT_BITS, State};
 
 const SIDE: usize = 8;
 const PATCH: usize = SIDE * SIDE;
@@ -53,7 +53,7 @@ impl Correction {
 
     /// Writes the codes and returns the corrected values.
     pub fn encode(mut self, coder: &mut Encoder, prediction: Vec<i32>) -> Vec<i32> {
-        transform::code_blocks(coder, &mut self.codes, &self.layout, None, None, State::PLAIN);
+        transform::code_blocks(coder, &mut self.codes, BlockCoder::new(&self.layout, None, None, State::PLAIN));
         apply(prediction, &self.codes, self.step, &self.layout)
     }
 }
@@ -61,14 +61,14 @@ impl Correction {
 pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], step: u16) -> Vec<i32> {
     let layout = Layout::new(shape, 1, SIDE);
     let mut codes = vec![0; layout.len()];
-    transform::code_blocks(coder, &mut codes, &layout, None, None, State::PLAIN);
+    transform::code_blocks(coder, &mut codes, BlockCoder::new(&layout, None, None, State::PLAIN));
     apply(prediction, &codes, step, &layout)
 }
 
 fn apply(mut prediction: Vec<i32>, codes: &[i32], step: u16, layout: &Layout) -> Vec<i32> {
     const LIMIT: i64 = 1 << MAX_INPUT_BITS;
     let step = i64::from(transform::step(step));
-    let image = transform::inverse(codes, layout, 1, |codes, coefficients| {
+    let image = transform::inverse(codes, layout, |codes, coefficients| {
         for (c, &k) in coefficients.iter_mut().zip(codes) {
             *c = (i64::from(k) * step).clamp(-LIMIT, LIMIT) as i32;
         }

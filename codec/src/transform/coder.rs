@@ -116,22 +116,19 @@ impl Below {
     }
 }
 
-/// Codes all blocks of `layout`: writes `q`, or fills it.
-pub fn code_blocks<C: BitCoder>(coder: &mut C, q: &mut [i32], layout: &Layout, scales: Option<&Scales>, skip: Option<&[bool]>, start: State) {
-    let mut blocks = BlockCoder::new(layout, scales, skip, start);
-    let row = layout.count[2] * layout.block_len();
-    for (i, q) in q.chunks_exact_mut(row.max(1)).enumerate() {
-        blocks.code_row(coder, i, q);
-    }
+/// Codes all blocks of an image: writes `q`, or fills it.
+pub fn code_blocks<C: BitCoder>(coder: &mut C, q: &mut [i32], mut blocks: BlockCoder) {
+    let row = blocks.layout.count[2] * blocks.layout.block_len();
+    q.chunks_exact_mut(row.max(1)).enumerate().for_each(|(i, q)| blocks.code_row(coder, i, q));
 }
 
 /// Says of a coefficient, by its block and scanning position, what scale a hyperprior expects.
-pub type Scales<'a> = dyn Fn(usize, usize) -> u8 + Sync + 'a;
+pub type Scale<'a> = dyn Fn(usize, usize) -> u8 + 'a;
 
 /// Codes the blocks of an image, one row of them after the other.
 pub struct BlockCoder<'a> {
     layout: &'a Layout,
-    scales: Option<&'a Scales<'a>>,
+    scale: Option<&'a Scale<'a>>,
     skip: Option<&'a [bool]>,
     start: State,
     /// Of each scanning position, the context that its frequency makes.
@@ -148,10 +145,10 @@ pub struct BlockCoder<'a> {
 }
 
 impl<'a> BlockCoder<'a> {
-    /// `scales`: when a hyperprior gives some.
+    /// `scale`: when a hyperprior gives one.
     /// `skip`: blocks of which nothing is wanted; they are zero and cost nothing.
     /// `start`: the state in which each block starts.
-    pub fn new(layout: &'a Layout, scales: Option<&'a Scales>, skip: Option<&'a [bool]>, start: State) -> Self {
+    pub fn new(layout: &'a Layout, scale: Option<&'a Scale<'a>>, skip: Option<&'a [bool]>, start: State) -> Self {
         let len = layout.block_len();
         let frequency = |s: usize| {
             let [t, y, x] = layout.octaves(s);
@@ -159,7 +156,7 @@ impl<'a> BlockCoder<'a> {
         };
         BlockCoder {
             layout,
-            scales,
+            scale,
             skip,
             start,
             frequency: (0..len).map(frequency).collect(),
@@ -214,7 +211,7 @@ impl<'a> BlockCoder<'a> {
             let both = 2 * beside + below;
             let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
             let octave = (s + 1).ilog2() as usize;
-            let scale = match self.scales {
+            let scale = match self.scale {
                 Some(scale) => usize::from(scale(block, s) / 4),
                 None => octave * 4 + reach / 4,
             };
@@ -269,13 +266,13 @@ mod tests {
             };
             let latents: Vec<i32> = (0..layout.blocks() * layout.block_len()).map(latent).collect();
             let scale = |block: usize, position: usize| random(block * 31 + position) as u8;
-            let scales = scaled.then_some(&scale as &Scales);
+            let scales = scaled.then_some(&scale as &Scale);
             let mut coder = Encoder::new();
-            code_blocks(&mut coder, &mut latents.clone(), &layout, scales, Some(&skip), start);
+            code_blocks(&mut coder, &mut latents.clone(), BlockCoder::new(&layout, scales, Some(&skip), start));
             let bytes = coder.finish();
             let mut read = vec![0; latents.len()];
             let mut coder = Decoder::new(&bytes);
-            code_blocks(&mut coder, &mut read, &layout, scales, Some(&skip), start);
+            code_blocks(&mut coder, &mut read, BlockCoder::new(&layout, scales, Some(&skip), start));
             prop_assert!(coder.finish().is_ok());
             prop_assert!(read == latents);
         }

@@ -7,7 +7,7 @@ mod axis;
 
 use super::Layout;
 use crate::threads::pieces_side_by_side;
-use axis::{Axis, Entry, LANES};
+use axis::{Axis, LANES};
 use caesar_kernels::Loops;
 
 /// Fractional bits of the matrix.
@@ -41,29 +41,26 @@ const OF_64: [i32; 65] = [
     11260, 10153, 9041, 7923, 6800, 5673, 4542, 3409, 2274, 1137, 0,
 ];
 
-/// The orthonormal matrix `[frequency][point]` for an axis of `n` points: 1, 2, 3, 8, 16, 24, 32 or 64.
-fn matrix(n: usize) -> Vec<i32> {
+/// The orthonormal matrix's entry for frequency `k` and point `i` of an axis of `n` points: 1, 2, 3, 8, 16, 24, 32 or 64.
+const fn entry(n: usize, k: usize, i: usize) -> i32 {
     // The lowest frequency has √(1/n).
-    let (flat, cosines) = match n {
-        1 => return vec![1 << SHIFT],
-        2 => (185364, &OF_2[..]),
-        3 => (151349, &OF_3[..]),
-        8 => (92682, &OF_8[..]),
-        16 => (65536, &OF_16[..]),
-        24 => (53510, &OF_24[..]),
-        32 => (46341, &OF_32[..]),
-        _ => (32768, &OF_64[..]),
+    let (flat, cosines): (i32, &[i32]) = match n {
+        1 => (1 << SHIFT, &[]),
+        2 => (185364, &OF_2),
+        3 => (151349, &OF_3),
+        8 => (92682, &OF_8),
+        16 => (65536, &OF_16),
+        24 => (53510, &OF_24),
+        32 => (46341, &OF_32),
+        _ => (32768, &OF_64),
     };
-    let entry = |k: usize, i: usize| {
-        let angle = (2 * i + 1) * k % (4 * n);
-        let half = if angle > 2 * n { 4 * n - angle } else { angle };
-        match half {
-            _ if k == 0 => flat,
-            half if half > n => -cosines[2 * n - half],
-            half => cosines[half],
-        }
-    };
-    (0..n * n).map(|at| entry(at / n, at % n)).collect()
+    let angle = (2 * i + 1) * k % (4 * n);
+    let half = if angle > 2 * n { 4 * n - angle } else { angle };
+    match half {
+        _ if k == 0 => flat,
+        half if half > n => -cosines[2 * n - half],
+        half => cosines[half],
+    }
 }
 
 /// Coefficients of an image, block after block in scanning order, zero in those that `skip` names; a unit is the image's unit. What
@@ -86,20 +83,26 @@ pub fn forward(image: &[f32], layout: &Layout, skip: Option<&[bool]>, threads: u
 
 /// The image of coded coefficients as [`forward`] orders them. `decode` turns the codes of a block into coefficients, and says up to
 /// where they are; what lies beyond was left as it was.
-pub fn inverse(codes: &[i32], layout: &Layout, threads: usize, decode: impl Fn(&[i32], &mut [i32]) -> usize + Sync) -> Vec<i32> {
+pub fn inverse(codes: &[i32], layout: &Layout, decode: impl Fn(&[i32], &mut [i32]) -> usize) -> Vec<i32> {
+    let [_, rows, columns] = layout.image;
+    let [_, down, across] = layout.count;
+    let plane = rows * columns;
     let mut image = vec![0; layout.image.iter().product()];
-    let layer = layout.count[1] * layout.count[2];
-    let len = layout.frames * layout.image[1] * layout.image[2];
-    pieces_side_by_side(threads, &mut image, len.max(1), |t, image| {
-        let codes = &codes[t * layer * layout.block_len()..][..layer * layout.block_len()];
-        match layout.side {
-            8 => caesar_kernels::run(Inverse::<_, 8, 4> { codes, layout, decode: &decode, image }),
-            16 => caesar_kernels::run(Inverse::<_, 16, 8> { codes, layout, decode: &decode, image }),
-            32 => caesar_kernels::run(Inverse::<_, 32, 16> { codes, layout, decode: &decode, image }),
-            _ => caesar_kernels::run(Inverse::<_, 64, 32> { codes, layout, decode: &decode, image }),
-        }
-    });
+    for (row, codes) in codes.chunks_exact((across * layout.block_len()).max(1)).enumerate() {
+        let start = (row / down * layout.frames * rows + row % down * layout.side) * columns;
+        inverse_row(codes, layout, row, plane, &decode, &mut image[start..]);
+    }
     image
+}
+
+/// The same for row `row` of all rows of blocks, whose frames lie `pitch` apart in an `image` of zeros that begins with it.
+pub fn inverse_row(codes: &[i32], layout: &Layout, row: usize, pitch: usize, decode: impl Fn(&[i32], &mut [i32]) -> usize, image: &mut [i32]) {
+    match layout.side {
+        8 => caesar_kernels::run(Inverse::<_, 8, 4> { codes, layout, row, pitch, decode, image }),
+        16 => caesar_kernels::run(Inverse::<_, 16, 8> { codes, layout, row, pitch, decode, image }),
+        32 => caesar_kernels::run(Inverse::<_, 32, 16> { codes, layout, row, pitch, decode, image }),
+        _ => caesar_kernels::run(Inverse::<_, 64, 32> { codes, layout, row, pitch, decode, image }),
+    }
 }
 
 struct Forward<'a, const N: usize, const H: usize> {
@@ -117,14 +120,15 @@ impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
     #[inline(always)]
     fn run(self) {
         let Forward { image, layout, skip, start, coefficients } = self;
-        let (time, plane) = (Time::<f32>::new(layout.frames), Axis::<f32, N, H>::new());
+        let plane = Axis::<f32, N, H>::FORWARD;
         let mut block = vec![0.0; layout.block_len()];
         for (index, coefficients) in (start..).zip(coefficients.chunks_exact_mut(layout.block_len())) {
             if skip.is_some_and(|skip| skip[index]) {
                 continue;
             }
             let [high, wide] = layout.inside(index);
-            for (place, offset) in layout.rows(index) {
+            let (origin, pitch) = layout.origin(index);
+            for (place, offset) in layout.rows(index, origin, pitch) {
                 let row = &mut block[place..place + N];
                 row[..wide].copy_from_slice(&image[offset..offset + wide]);
                 row[wide..].fill(image[offset + wide - 1]);
@@ -134,7 +138,7 @@ impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
                     frame.copy_within((high - 1) * N..high * N, y * N);
                 }
             }
-            time.lines(&mut block, N * N);
+            forward_in_time(&mut block, layout.frames, N * N);
             for frame in block.chunks_exact_mut(N * N) {
                 for x in (0..N).step_by(LANES) {
                     plane.lines(&mut frame[x..], N);
@@ -148,11 +152,13 @@ impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
     }
 }
 
-/// A layer of blocks.
+/// A row of blocks.
 struct Inverse<'a, D, const N: usize, const H: usize> {
     codes: &'a [i32],
     layout: &'a Layout,
-    decode: &'a D,
+    row: usize,
+    pitch: usize,
+    decode: D,
     image: &'a mut [i32],
 }
 
@@ -161,11 +167,12 @@ impl<D: Fn(&[i32], &mut [i32]) -> usize, const N: usize, const H: usize> Loops f
 
     #[inline(always)]
     fn run(self) {
-        let Inverse { codes, layout, decode, image } = self;
-        let (time, plane) = (Time::<i32>::new(layout.frames), Axis::<i32, N, H>::new());
+        let Inverse { codes, layout, row, pitch, decode, image } = self;
+        let plane = Axis::<i32, N, H>::INVERSE;
         let mut block = vec![0; layout.block_len()];
         let mut coefficients = vec![0; layout.block_len()];
-        for (index, codes) in codes.chunks_exact(layout.block_len()).enumerate() {
+        for (x, codes) in codes.chunks_exact(layout.block_len()).enumerate() {
+            let index = row * layout.count[2] + x;
             let used = decode(codes, &mut coefficients);
             if used == 0 {
                 continue;
@@ -178,14 +185,14 @@ impl<D: Fn(&[i32], &mut [i32]) -> usize, const N: usize, const H: usize> Loops f
                 places |= if c == 0 { 0 } else { usize::from(place) };
             }
             let used = [places / (N * N), places / N % N, places % N].map(|f| f + 1);
-            time.lines::<N>(&mut block, used);
+            inverse_in_time::<N>(&mut block, layout.frames, used);
             for frame in block.chunks_exact_mut(N * N) {
                 for x in (0..used[2]).step_by(LANES) {
                     plane.lines(&mut frame[x..], N, used[1]);
                 }
             }
             let [_, wide] = layout.inside(index);
-            for (place, offset) in layout.rows(index) {
+            for (place, offset) in layout.rows(index, x * N, pitch) {
                 let row = block[place..][..N].try_into().expect("a row");
                 image[offset..offset + wide].copy_from_slice(&plane.row(row, used[2])[..wide]);
             }
@@ -193,70 +200,43 @@ impl<D: Fn(&[i32], &mut [i32]) -> usize, const N: usize, const H: usize> Loops f
     }
 }
 
-/// The axis in time.
-enum Time<T> {
-    One,
-    Two(Axis<T, 2, 1>),
-    Three(Axis<T, 3, 2>),
-    Eight(Axis<T, 8, 4>),
-    Sixteen(Box<Axis<T, 16, 8>>),
-    TwentyFour(Box<Axis<T, 24, 12>>),
-    ThirtyTwo(Box<Axis<T, 32, 16>>),
-}
-
-impl<T: Entry> Time<T> {
-    fn new(frames: usize) -> Self {
+/// The axis in time of all lines of a block of frames of `pitch` points.
+#[inline(always)]
+fn forward_in_time(block: &mut [f32], frames: usize, pitch: usize) {
+    for x in (0..pitch).step_by(LANES) {
+        let block = &mut block[x..];
         match frames {
-            1 => Time::One,
-            2 => Time::Two(Axis::new()),
-            3 => Time::Three(Axis::new()),
-            8 => Time::Eight(Axis::new()),
-            16 => Time::Sixteen(Box::new(Axis::new())),
-            24 => Time::TwentyFour(Box::new(Axis::new())),
-            _ => Time::ThirtyTwo(Box::new(Axis::new())),
+            1 => {}
+            2 => Axis::<f32, 2, 1>::FORWARD.lines(block, pitch),
+            3 => Axis::<f32, 3, 2>::FORWARD.lines(block, pitch),
+            8 => Axis::<f32, 8, 4>::FORWARD.lines(block, pitch),
+            16 => Axis::<f32, 16, 8>::FORWARD.lines(block, pitch),
+            24 => Axis::<f32, 24, 12>::FORWARD.lines(block, pitch),
+            _ => Axis::<f32, 32, 16>::FORWARD.lines(block, pitch),
         }
     }
 }
 
-impl Time<f32> {
-    /// All lines of a block of frames of `pitch` points.
-    #[inline(always)]
-    fn lines(&self, block: &mut [f32], pitch: usize) {
-        for x in (0..pitch).step_by(LANES) {
-            let block = &mut block[x..];
-            match self {
-                Time::One => {}
-                Time::Two(axis) => axis.lines(block, pitch),
-                Time::Three(axis) => axis.lines(block, pitch),
-                Time::Eight(axis) => axis.lines(block, pitch),
-                Time::Sixteen(axis) => axis.lines(block, pitch),
-                Time::TwentyFour(axis) => axis.lines(block, pitch),
-                Time::ThirtyTwo(axis) => axis.lines(block, pitch),
+/// The axis in time of the lines of the first frequencies `[rows, columns]` of a block with so many frequencies in time.
+#[inline(always)]
+fn inverse_in_time<const N: usize>(block: &mut [i32], frames: usize, [used, rows, columns]: [usize; 3]) {
+    let used = used.min(frames);
+    for y in 0..rows {
+        for x in (0..columns).step_by(LANES) {
+            let block = &mut block[y * N + x..];
+            match frames {
+                1 => {}
+                2 => Axis::<i32, 2, 1>::INVERSE.lines(block, N * N, used),
+                3 => Axis::<i32, 3, 2>::INVERSE.lines(block, N * N, used),
+                8 => Axis::<i32, 8, 4>::INVERSE.lines(block, N * N, used),
+                16 => Axis::<i32, 16, 8>::INVERSE.lines(block, N * N, used),
+                24 => Axis::<i32, 24, 12>::INVERSE.lines(block, N * N, used),
+                _ => Axis::<i32, 32, 16>::INVERSE.lines(block, N * N, used),
             }
         }
     }
 }
 
-impl Time<i32> {
-    /// The lines of the first frequencies `[rows, columns]` of a block with so many frequencies in time.
-    #[inline(always)]
-    fn lines<const N: usize>(&self, block: &mut [i32], [used, rows, columns]: [usize; 3]) {
-        for y in 0..rows {
-            for x in (0..columns).step_by(LANES) {
-                let block = &mut block[y * N + x..];
-                match self {
-                    Time::One => {}
-                    Time::Two(axis) => axis.lines(block, N * N, used),
-                    Time::Three(axis) => axis.lines(block, N * N, used.min(3)),
-                    Time::Eight(axis) => axis.lines(block, N * N, used),
-                    Time::Sixteen(axis) => axis.lines(block, N * N, used),
-                    Time::TwentyFour(axis) => axis.lines(block, N * N, used.min(24)),
-                    Time::ThirtyTwo(axis) => axis.lines(block, N * N, used),
-                }
-            }
-        }
-    }
-}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +252,7 @@ mod tests {
     }
 
     fn image_of(coefficients: &[i32], layout: &Layout) -> Vec<i32> {
-        inverse(coefficients, layout, 2, |codes, coefficients| {
+        inverse(coefficients, layout, |codes, coefficients| {
             coefficients.copy_from_slice(codes);
             codes.iter().rposition(|&c| c != 0).map_or(0, |last| last + 1)
         })
@@ -286,10 +266,10 @@ mod tests {
     #[test]
     fn matrices_are_orthonormal() {
         for n in [1, 2, 3, 8, 16, 24, 32, 64] {
-            let m = matrix(n);
+            let m = |k: usize, i: usize| i64::from(entry(n, k, i));
             for a in 0..n {
                 for b in 0..n {
-                    let dot: i64 = (0..n).map(|i| i64::from(m[a * n + i]) * i64::from(m[b * n + i])).sum();
+                    let dot: i64 = (0..n).map(|i| m(a, i) * m(b, i)).sum();
                     let one = if a == b { 1i64 << 36 } else { 0 };
                     assert!((dot - one).abs() < 1 << 21, "{n}: {a} {b} {dot}");
                 }
@@ -312,10 +292,9 @@ mod tests {
     fn by_definition(block: &[i32], &Layout { frames, side, .. }: &Layout, forward: bool) -> Vec<i32> {
         let axes = [(frames, side * side), (side, side), (side, 1)];
         axes.into_iter().fold(block.to_vec(), |data, (n, pitch)| {
-            let matrix = matrix(n);
             let value = |at: usize| {
                 let to = at / pitch % n;
-                let weight = |from: usize| matrix[if forward { to * n + from } else { from * n + to }];
+                let weight = |from: usize| if forward { entry(n, to, from) } else { entry(n, from, to) };
                 let product = |from: usize| i64::from(data[at - to * pitch + from * pitch]) * i64::from(weight(from));
                 ((0..n).map(product).sum::<i64>() + (1 << (SHIFT - 1)) >> SHIFT) as i32
             };

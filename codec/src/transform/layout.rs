@@ -81,18 +81,23 @@ impl Layout {
     }
 
     /// Rows and columns of a block that lie in the image.
-    pub(super) fn inside(&self, block: usize) -> [usize; 2] {
+    pub fn inside(&self, block: usize) -> [usize; 2] {
         let ([_, rows, columns], [_, down, across]) = (self.image, self.count);
         [rows - block / across % down * self.side, columns - block % across * self.side].map(|n| n.min(self.side))
     }
 
-    /// Each row of a block that lies in the image: its place in the row-major block and its offset in the image.
-    pub(super) fn rows(&self, block: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let ([_, rows, columns], [_, down, across], side) = (self.image, self.count, self.side);
+    /// Where a block begins in the image, and how far its frames are apart there.
+    pub(super) fn origin(&self, block: usize) -> (usize, usize) {
+        let ([_, rows, columns], [_, down, across]) = (self.image, self.count);
         let (x, y, t) = (block % across, block / across % down, block / (across * down));
-        let origin = (t * self.frames * rows + y * side) * columns + x * side;
-        let [high, _] = self.inside(block);
-        let frames = (0..self.frames).map(move |t| (t * side * side, origin + t * rows * columns));
+        ((t * self.frames * rows + y * self.side) * columns + x * self.side, rows * columns)
+    }
+
+    /// Each row of a block that lies in the image: its place in the row-major block and its offset in an image as wide as this one,
+    /// where the block begins at `origin` and its frames are `pitch` apart.
+    pub(super) fn rows(&self, block: usize, origin: usize, pitch: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let ([high, _], columns, side) = (self.inside(block), self.image[2], self.side);
+        let frames = (0..self.frames).map(move |t| (t * side * side, origin + t * pitch));
         frames.flat_map(move |(place, offset)| (0..high).map(move |y| (place + y * side, offset + y * columns)))
     }
 }

@@ -6,8 +6,8 @@ mod dct;
 mod layout;
 mod trellis;
 
-pub use coder::{Scales, code_blocks};
-pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse};
+pub use coder::{BlockCoder, Scale, code_blocks};
+pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse, inverse_row};
 pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
 pub use trellis::{Rates, State, estimate, quantise};
 

@@ -16,6 +16,23 @@ pub struct Graph {
     pub values: usize,
 }
 
+impl Graph {
+    /// [`caesar_codec::network::Network::reach`]: at most the sum over all layers.
+    pub fn reach(&self) -> Option<usize> {
+        let one_input = self.inputs.len() == 1 && self.outputs.len() == 1;
+        let of = |node: &Node| match &node.op {
+            Op::Dequantize { .. } | Op::Quantize { .. } | Op::Clip { .. } | Op::Add { .. } => Some(0),
+            Op::Conv(conv) => {
+                let reach = conv.kernel[0] / 2;
+                let alike = conv.kernel == [2 * reach + 1; 2] && conv.stride == [1, 1] && conv.pads == [reach; 4];
+                alike.then_some(reach)
+            }
+            _ => None,
+        };
+        self.nodes.iter().map(of).sum::<Option<usize>>().filter(|_| one_input)
+    }
+}
+
 /// A u8 input. A dimension is fixed by the file or free.
 #[derive(Debug)]
 pub struct Input {

@@ -105,17 +105,19 @@ impl Accelerator {
 pub struct Accelerated {
     engine: Engine,
     dense: Option<Vec<Dense>>,
+    reach: Option<usize>,
     accelerator: Mutex<Option<Arc<Accelerator>>>,
 }
 
 impl Accelerated {
     pub fn new(source: &Source, settings: &Settings) -> Result<Self> {
         let network = Self::with(source.engine()?, choose(source, settings));
-        Ok(Accelerated { dense: dense::layers(&source.graph()?), ..network })
+        let graph = source.graph()?;
+        Ok(Accelerated { dense: dense::layers(&graph), reach: graph.reach(), ..network })
     }
 
     pub fn with(engine: Engine, accelerator: Option<Accelerator>) -> Self {
-        Accelerated { engine, dense: None, accelerator: Mutex::new(accelerator.map(Arc::new)) }
+        Accelerated { engine, dense: None, reach: None, accelerator: Mutex::new(accelerator.map(Arc::new)) }
     }
 
     /// What runs it; `None`: the engine.
@@ -165,6 +167,10 @@ impl Network for Accelerated {
             Some(_) => pixels_by_planes(self, pixels),
             None => Ok(self.engine.run_pixels(pixels)?),
         }
+    }
+
+    fn reach(&self) -> Option<usize> {
+        self.reach
     }
 
     fn dense(&self) -> Option<&[Dense]> {

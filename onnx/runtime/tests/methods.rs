@@ -1,7 +1,7 @@
 //! The learned methods with the models that are compiled in: bytes to bytes, on every engine that is here.
 
 use caesar_codec::method::{caesar_v, srn_sz};
-use caesar_codec::network::Models;
+use caesar_codec::network::{Models, Tensor};
 use caesar_codec::{Bound, Codec, Effort, Element, Layout, MethodChoice, Options, inspect};
 use caesar_onnx::{Device, Library, Settings, Store};
 use std::sync::Arc;
@@ -114,5 +114,22 @@ fn without_its_model_a_stream_names_the_model() {
         let model = inspect(&stream).unwrap().tiles[0].model.unwrap();
         let refused = Codec::classical().decode(&stream).unwrap_err().to_string();
         assert!(refused.contains(&model.to_string()) && refused.contains("CAESAR_MODEL_PATH"), "{refused}");
+    }
+}
+
+#[test]
+fn a_network_sees_no_further_than_it_says() {
+    let models = Store::new(Settings { device: Device::Cpu, library: Library::None, model_path: Vec::new() });
+    for (role, channels) in [("caesar-v/8", 128), ("caesar-v/1", 16), ("caesar-v-best/8", 128), ("caesar-v-best/1", 16)] {
+        let network = models.preferred(role).unwrap().graph("decoder").unwrap();
+        let (reach, rows, row) = (network.reach().unwrap(), 40, 19 * channels);
+        let data: Vec<u8> = (0..rows * row).map(|i| (i as u32).wrapping_mul(2654435761).to_be_bytes()[0]).collect();
+        let of = |rows: std::ops::Range<usize>| {
+            let shape = vec![1, rows.len(), 19, channels];
+            network.run_pixels(&Tensor { shape, data: data[rows.start * row..rows.end * row].to_vec() }).unwrap().data
+        };
+        let whole = of(0..rows);
+        let part = of(15 - reach..20 + reach);
+        assert!(part[reach * row..(reach + 5) * row] == whole[15 * row..20 * row], "{role}");
     }
 }

@@ -129,9 +129,9 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// The scale index, eight to an octave, of a latent.
-    pub fn of(&self, block: usize, position: usize) -> u8 {
-        self.index[block * self.channels + self.channel_of[position]]
+    /// The scale index, eight to an octave, of a latent, by block and position.
+    pub fn lookup(&self) -> impl Fn(usize, usize) -> u8 + '_ {
+        |block, position| self.index[block * self.channels + self.channel_of[position]]
     }
 }
 

@@ -2,16 +2,20 @@
 
 use super::hyper::Scales;
 use crate::entropy::BitCoder;
-use crate::transform::{self, FRACTION_BITS, Layout, Rates, State};
+use crate::transform::{self, BlockCoder, FRACTION_BITS, Layout, Rates, State};
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
 const LIMIT: i32 = 1 << (transform::MAX_INPUT_BITS - FRACTION_BITS);
 
 /// Codes the latents of a tile, under a hyperprior's scales when there are any.
 pub fn code<C: BitCoder>(coder: &mut C, latents: &mut [i32], scales: Option<&Scales>, layout: &Layout, skipped: &[bool]) {
-    let lookup = scales.map(|s| move |block: usize, position: usize| s.of(block, position));
-    let lookup = lookup.as_ref().map(|f| f as &transform::Scales);
-    transform::code_blocks(coder, latents, layout, lookup, Some(skipped), State::DEPENDENT);
+    let scale = scales.map(Scales::lookup);
+    transform::code_blocks(coder, latents, self::coder(layout, scale.as_ref().map(|scale| scale as _), skipped));
+}
+
+/// Codes them row of blocks after row of blocks.
+pub fn coder<'a>(layout: &'a Layout, scale: Option<&'a transform::Scale>, skipped: &'a [bool]) -> BlockCoder<'a> {
+    BlockCoder::new(layout, scale, Some(skipped), State::DEPENDENT)
 }
 
 /// Multiples that codes stand for are of 5/8 step: what dependent quantisation errs then is what plain rounding to a step would.

@@ -13,6 +13,7 @@ mod latents;
 mod padding;
 mod search;
 mod steps;
+mod synthesis;
 #[doc(hidden)]
 pub mod training;
 
@@ -55,11 +56,13 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
     let mut coder = Decoder::new(bytes);
     let settings = Settings::default().code(&mut coder)?;
     let layout = settings.layout(&padding, model.frames);
-    let mut latents = vec![0; layout.len()];
     let mut hyper = settings.hyper.then(|| hyper::blank(&layout));
     let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &layout, &model)?;
-    latents::code(&mut coder, &mut latents, scales.as_ref(), &layout, &padding.skipped(mask, &layout));
-    let prediction = predict(&latents, &layout, &settings, &padding, &model)?;
+    let scale = scales.as_ref().map(hyper::Scales::lookup);
+    let skipped = padding.skipped(mask, &layout);
+    let mut blocks = latents::coder(&layout, scale.as_ref().map(|scale| scale as _), &skipped);
+    let row = |i: usize, latents: &mut [i32]| blocks.code_row(&mut coder, i, latents);
+    let prediction = synthesis::predict(row, &layout, &settings, &padding, &model)?;
     let decoded = residual::decode(&mut coder, prediction, shape, mask)?;
     coder.finish()?;
     Ok(decoded)
@@ -130,28 +133,6 @@ impl<'a> Networks<'a> {
 
 fn unusable<T>(what: String) -> Result<T> {
     Err(crate::Error::Model(what))
-}
-
-/// The prediction that latents stand for, in lattice units, in the tile's shape.
-fn predict(latents: &[i32], layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
-    let mut image = transform::inverse(latents, layout, model.threads, latents::dequantise);
-    if settings.sharpen {
-        head::sharpen(&mut image, layout.image, model)?;
-    }
-    let step = transform::step(settings.step);
-    Ok(padding.crop(&image, |row| to_lattice(row, step, settings.mean)))
-}
-
-caesar_kernels::loops! {
-    /// Values in 1/64 step as lattice integers; far outside the lattice's limits they stay at a limit.
-    fn to_lattice(row: &mut [i32], step: i32, mean: i32) {
-        const LIMIT: i64 = 1 << 29;
-        let half = 1i64 << (transform::FRACTION_BITS - 1);
-        for u in row {
-            let v = i64::from(mean) + (i64::from(*u) * i64::from(step) + half >> transform::FRACTION_BITS);
-            *u = v.clamp(-LIMIT, LIMIT) as i32;
-        }
-    }
 }
 
 #[cfg(test)]

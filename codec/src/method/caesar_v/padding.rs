@@ -78,15 +78,24 @@ impl Padding {
         image
     }
 
-    /// The tile's points of a padded image, in order, each row after `change`.
-    pub fn crop(&self, image: &[i32], change: impl Fn(&mut [i32])) -> Vec<i32> {
-        let [_, high, wide] = self.padded;
-        let mut values = Vec::with_capacity(self.points);
-        for (t, y, row) in self.rows() {
-            values.extend_from_slice(&image[(t * high + y) * wide..][..row.len()]);
-            change(&mut values[row]);
+    /// Columns of the tile.
+    pub fn columns(&self) -> usize {
+        self.shape[2]
+    }
+
+    /// Points of the tile.
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// How many of them lie in some rows of a frame.
+    pub fn points_of(&self, frame: usize, rows: Range<usize>) -> usize {
+        let [frames, high, columns] = self.shape;
+        if frame >= frames {
+            return 0;
         }
-        values
+        let at = |y: usize| ((frame * high + y.min(high)) * columns).min(self.points);
+        at(rows.end) - at(rows.start)
     }
 
     /// Blocks that hold no point that counts: masked or padded ones only.
@@ -121,7 +130,8 @@ mod tests {
             let points = shape.iter().product::<usize>();
             let values: Vec<i32> = (0..points as i32).collect();
             let image: Vec<i32> = padding.pad(&values, |v| (v + 1) as f32).into_iter().map(|v| v as i32).collect();
-            prop_assert!(padding.crop(&image, |row| row.iter_mut().for_each(|v| *v -= 1)) == values);
+            let parts = (0..padding.padded[0]).flat_map(|t| (0..padding.padded[1]).step_by(4).map(move |y| (t, y..y + 4)));
+            prop_assert_eq!(parts.map(|(t, rows)| padding.points_of(t, rows)).sum::<usize>(), points);
 
             let layout = Layout::new(padding.padded, frames, side);
             let mask: Vec<bool> = (0..points).map(|i| (i as u64 / 3 + 1).wrapping_mul(seed | 1) >> 61 != 0).collect();

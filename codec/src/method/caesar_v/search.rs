@@ -2,7 +2,8 @@
 
 use super::padding::Padding;
 use super::steps::{self, Search};
-use super::{Networks, Settings, hyper, latents, predict};
+use super::synthesis::predict;
+use super::{Networks, Settings, hyper, latents};
 use crate::entropy::Encoder;
 use crate::error::Result;
 use crate::lattice::{Coded, Tile};
@@ -226,7 +227,9 @@ struct Candidate {
 
 impl Candidate {
     fn of(latents: Vec<i32>, settings: Settings, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
-        let prediction = predict(&latents, &analysis.layout, &settings, padding, model)?;
+        let len = analysis.layout.count[2] * analysis.layout.block_len();
+        let row = |i: usize, row: &mut [i32]| row.copy_from_slice(&latents[i * len..][..len]);
+        let prediction = predict(row, &analysis.layout, &settings, padding, model)?;
         Ok(Candidate { settings, latents, prediction })
     }
 

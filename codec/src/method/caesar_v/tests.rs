@@ -35,10 +35,21 @@ impl Network for Graph {
     fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
         Ok(vec![(self.run)(&inputs[0], self.channels)])
     }
+
+    fn reach(&self) -> Option<usize> {
+        Some(1)
+    }
 }
 
+/// Each place less those above and below.
 fn nudge(input: &Tensor<u8>, _: usize) -> Tensor<i32> {
-    Tensor { shape: input.shape.clone(), data: input.data.iter().map(|&d| i32::from(d) - 128).collect() }
+    let plane = input.shape[2] * input.shape[3];
+    let planes = input.data.chunks_exact(plane).flat_map(|plane| {
+        let at = |i: Option<usize>| i.and_then(|i| plane.get(i)).map_or(0, |&d| i32::from(d) - 128);
+        let across = input.shape[3];
+        (0..plane.len()).map(move |i| at(Some(i)) - (at(i.checked_sub(across)) + at(Some(i + across))) / 4)
+    });
+    Tensor { shape: input.shape.clone(), data: planes.collect() }
 }
 
 /// Every place of a grid `by` times coarser or not: sums of the input's channels, spread over output channels.

@@ -15,5 +15,5 @@ pub fn image(values: &[i32], shape: [usize; 3], side: usize) -> Vec<i32> {
     let skip = vec![false; layout.blocks()];
     let (_, rates) = latents::estimate(&coefficients, 1 << STEP_BITS, &layout, &skip);
     let latents = latents::quantise(&coefficients, 1 << STEP_BITS, &layout, &skip, &rates, 1);
-    transform::inverse(&latents, &layout, 1, latents::dequantise)
+    transform::inverse(&latents, &layout, latents::dequantise)
 }

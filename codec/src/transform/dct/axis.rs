@@ -1,7 +1,6 @@
 //! One axis of a block: half of a symmetric matrix, applied to lines side by side or to one that lies in one piece.
 
-use super::{SHIFT, matrix};
-use std::array;
+use super::{SHIFT, entry};
 
 /// Lines that are transformed side by side.
 pub const LANES: usize = 8;
@@ -15,38 +14,35 @@ pub struct Axis<T, const N: usize, const H: usize> {
     odd: [[T; H]; H],
 }
 
-/// Numbers that the matrix may consist of, which say the direction: points become frequencies in floating point, frequencies points
-/// in integers.
-pub trait Entry: Copy {
-    const FORWARD: bool;
-    /// Of an entry in 1/2^[`SHIFT`].
-    fn of(entry: i32) -> Self;
-}
+impl<const N: usize, const H: usize> Axis<i32, N, H> {
+    /// From frequencies to points, in 1/2^[`SHIFT`].
+    pub const INVERSE: &Self = &Axis { even: Self::half(0), odd: Self::half(1) };
 
-impl Entry for f32 {
-    const FORWARD: bool = true;
-    fn of(entry: i32) -> f32 {
-        entry as f32 / (1 << SHIFT) as f32
+    const fn half(parity: usize) -> [[i32; H]; H] {
+        let mut half = [[0; H]; H];
+        let mut at = 0;
+        while at < H * H {
+            let (k, i) = (2 * (at / H) + parity, at % H);
+            half[at / H][i] = if k < N { entry(N, k, i) } else { 0 };
+            at += 1;
+        }
+        half
     }
 }
 
-impl Entry for i32 {
-    const FORWARD: bool = false;
-    fn of(entry: i32) -> i32 {
-        entry
-    }
-}
+impl<const N: usize, const H: usize> Axis<f32, N, H> {
+    /// From points to frequencies.
+    pub const FORWARD: &Self = &Axis { even: Self::half(0), odd: Self::half(1) };
 
-impl<T: Entry, const N: usize, const H: usize> Axis<T, N, H> {
-    pub fn new() -> Self {
-        let matrix = matrix(N);
-        let weight = |k: usize, i: usize| T::of(if k < N { matrix[k * N + i] } else { 0 });
-        let half = |parity: usize| {
-            array::from_fn(|from| {
-                array::from_fn(|to| if T::FORWARD { weight(2 * to + parity, from) } else { weight(2 * from + parity, to) })
-            })
-        };
-        Axis { even: half(0), odd: half(1) }
+    const fn half(parity: usize) -> [[f32; H]; H] {
+        let inverse = Axis::<i32, N, H>::half(parity);
+        let mut half = [[0.0; H]; H];
+        let mut at = 0;
+        while at < H * H {
+            half[at % H][at / H] = inverse[at / H][at % H] as f32 / (1 << SHIFT) as f32;
+            at += 1;
+        }
+        half
     }
 }
 

@@ -1,0 +1,206 @@
+//! From latents to the prediction, in bands of rows: while one thread still reads latents, others turn into values what is complete.
+
+use super::head::{Head, PATCH};
+use super::padding::Padding;
+use super::{Networks, Settings, latents};
+use crate::error::{Error, Result};
+use crate::transform::{self, FRACTION_BITS, Layout};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Rows of a band that no other thread waits for.
+const ALONE: usize = 256;
+
+/// The prediction that latents stand for, in lattice units, in the tile's shape. `row` fills in the latents of each row of blocks,
+/// one row after the other.
+pub fn predict(row: impl FnMut(usize, &mut [i32]), layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
+    let mut prediction = vec![0; padding.points()];
+    let head = settings.sharpen.then(|| Head::of(model)).transpose()?;
+    let rows = layout.count[0] * layout.count[1];
+    let synthesis = Synthesis {
+        layout,
+        settings,
+        latents: (0..rows).map(|_| Mutex::default()).collect(),
+        complete: Complete::default(),
+        strips: (0..rows).map(|_| OnceLock::new()).collect(),
+        bands: bands(&mut prediction, layout, padding, head.as_ref(), model),
+        head,
+        next: AtomicUsize::new(0),
+        failure: Mutex::default(),
+    };
+    synthesis.run(row, model.threads);
+    let failure = lock(&synthesis.failure).take();
+    drop(synthesis);
+    failure.map_or(Ok(prediction), Err)
+}
+
+/// Some rows of the frames that the network sees together.
+struct Band<'a> {
+    frame: usize,
+    rows: Range<usize>,
+    /// Columns of the tile.
+    columns: usize,
+    /// Rows of blocks that have to be complete.
+    needs: usize,
+    /// Where the values of each frame go.
+    values: Mutex<Vec<&'a mut [i32]>>,
+}
+
+/// The bands of an image, in the order in which they become possible.
+fn bands<'a>(mut values: &'a mut [i32], layout: &Layout, padding: &Padding, head: Option<&Head>, model: &Networks) -> Vec<Band<'a>> {
+    let ([frames, rows, _], [_, down, _]) = (layout.image, layout.count);
+    let (most, beyond) = head.map_or((ALONE, 0), |head| (head.rows().min(rows), head.beyond()));
+    let most = if model.threads > 1 { most } else { most.max(ALONE) };
+    let high = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(PATCH);
+    let starts = (0..frames).step_by(model.frames).flat_map(|frame| (0..rows).step_by(high).map(move |y| (frame, y)));
+    let band = |(frame, y): (usize, usize)| {
+        let end = (y + high).min(rows);
+        let last = (end - 1).saturating_add(beyond).min(rows - 1);
+        Band { frame, rows: y..end, columns: padding.columns(), needs: frame / layout.frames * down + last / layout.side + 1, values: Mutex::default() }
+    };
+    let mut bands: Vec<Band> = starts.map(band).collect();
+    let each = rows.div_ceil(high);
+    for frame in 0..frames {
+        for band in &mut bands[frame / model.frames * each..][..each] {
+            let mine;
+            (mine, values) = values.split_at_mut(padding.points_of(frame, band.rows.clone()));
+            band.values.get_mut().unwrap_or_else(PoisonError::into_inner).push(mine);
+        }
+    }
+    bands.sort_by_key(|band| band.needs);
+    bands
+}
+
+struct Synthesis<'a> {
+    layout: &'a Layout,
+    settings: &'a Settings,
+    /// Of each row of blocks, until its points are wanted.
+    latents: Vec<Mutex<Vec<i32>>>,
+    complete: Complete,
+    /// Points of each row of blocks in 1/64 step: frames, rows, columns.
+    strips: Vec<OnceLock<Vec<i32>>>,
+    bands: Vec<Band<'a>>,
+    head: Option<Head>,
+    /// The band that nobody has taken yet.
+    next: AtomicUsize,
+    failure: Mutex<Option<Error>>,
+}
+
+impl<'a> Synthesis<'a> {
+    fn run(&self, mut row: impl FnMut(usize, &mut [i32]), threads: usize) {
+        let help = || {
+            while let Some(band) = self.take() {
+                self.complete.wait_for(band.needs);
+                self.make(band);
+            }
+        };
+        std::thread::scope(|scope| {
+            // A machine that gives no more threads does with this one.
+            let spawned = (1..threads.min(self.bands.len())).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
+            let alone = spawned.take_while(|spawned| spawned.is_ok()).count() == 0;
+            let complete = Writer(&self.complete);
+            for (i, latents) in self.latents.iter().enumerate() {
+                let mut read = vec![0; self.layout.count[2] * self.layout.block_len()];
+                row(i, &mut read);
+                *lock(latents) = read;
+                complete.0.set(i + 1);
+                // While they are in the cache.
+                while alone && self.bands.get(self.next.load(Ordering::Relaxed)).is_some_and(|band| band.needs <= i + 1) {
+                    self.take().into_iter().for_each(|band| self.make(band));
+                }
+            }
+            drop(complete);
+            help();
+        });
+    }
+
+    fn take(&self) -> Option<&Band<'a>> {
+        self.bands.get(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn make(&self, band: &Band) {
+        let change = self.head.as_ref().map(|head| head.correction(|t, y| self.row(band.frame + t, y), band.rows.clone(), self.layout.image));
+        let correction = match change.transpose() {
+            Ok(correction) => correction,
+            Err(error) => return *lock(&self.failure) = Some(error),
+        };
+        let step = transform::step(self.settings.step);
+        let wide = self.layout.image[2];
+        let mut points = vec![0; wide];
+        for (t, values) in lock(&band.values).iter_mut().enumerate() {
+            for (values, y) in values.chunks_mut(band.columns).zip(band.rows.clone()) {
+                points.copy_from_slice(self.row(band.frame + t, y));
+                if let Some(correction) = &correction {
+                    correction.add(&mut points, t, y);
+                }
+                to_lattice(&points, step, self.settings.mean, values);
+            }
+        }
+    }
+
+    /// A row of points; its row of blocks is complete.
+    fn row(&self, frame: usize, y: usize) -> &[i32] {
+        let Layout { image: [_, _, columns], frames, side, count: [_, down, _], .. } = *self.layout;
+        let strip = self.strip(frame / frames * down + y / side);
+        let high = strip.len() / (frames * columns);
+        &strip[(frame % frames * high + y % side) * columns..][..columns]
+    }
+
+    fn strip(&self, row: usize) -> &[i32] {
+        self.strips[row].get_or_init(|| {
+            let latents = std::mem::take(&mut *lock(&self.latents[row]));
+            let [high, _] = self.layout.inside(row * self.layout.count[2]);
+            let plane = high * self.layout.image[2];
+            let mut points = vec![0; self.layout.frames * plane];
+            transform::inverse_row(&latents, self.layout, row, plane, latents::dequantise, &mut points);
+            points
+        })
+    }
+}
+
+caesar_kernels::loops! {
+    /// Values in 1/64 step as lattice integers; far outside the lattice's limits they stay at a limit.
+    fn to_lattice(points: &[i32], step: i32, mean: i32, values: &mut [i32]) {
+        const LIMIT: i64 = 1 << 29;
+        let half = 1i64 << (FRACTION_BITS - 1);
+        for (value, &u) in values.iter_mut().zip(points) {
+            let v = i64::from(mean) + (i64::from(u) * i64::from(step) + half >> FRACTION_BITS);
+            *value = v.clamp(-LIMIT, LIMIT) as i32;
+        }
+    }
+}
+
+/// How many rows of blocks are complete, for others to wait.
+#[derive(Default)]
+struct Complete {
+    rows: Mutex<usize>,
+    grown: Condvar,
+}
+
+impl Complete {
+    fn set(&self, rows: usize) {
+        *lock(&self.rows) = rows;
+        self.grown.notify_all();
+    }
+
+    fn wait_for(&self, rows: usize) {
+        let mut complete = lock(&self.rows);
+        while *complete < rows {
+            complete = self.grown.wait(complete).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Whoever completes rows. When it leaves, be it in a panic, nobody waits any longer.
+struct Writer<'a>(&'a Complete);
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.0.set(usize::MAX);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
