@@ -1,5 +1,6 @@
 //! Tensors inside the engine: row-major as ONNX sees them, or images with their channels innermost.
 
+use crate::engine::spare::{Item, Spare};
 use crate::engine::{Failure, MAX_ELEMENTS};
 use caesar_codec::network::Tensor;
 use std::borrow::Cow;
@@ -35,6 +36,31 @@ pub fn elements(shape: &[usize]) -> Result<usize, Failure> {
         .ok_or_else(|| Failure::limit(format!("a tensor of {shape:?} is too large")))
 }
 
+impl<T: Item> Block<T> {
+    /// An image of any values.
+    pub fn of_spare(shape: [usize; 4], spare: &Spare) -> Result<Self, Failure> {
+        let [n, c, h, w] = shape;
+        let data = spare.take(elements(&[n, h, w, pitch(c)])?);
+        Ok(Block { shape: shape.to_vec(), order: Order::ChannelsLast, data })
+    }
+
+    /// A copy of an image of shape N, H, W, C.
+    pub fn of_pixels(pixels: &Tensor<T>, spare: &Spare) -> Result<Self, Failure> {
+        let [n, h, w, c] = image_shape(&pixels.shape)?;
+        if elements(&pixels.shape)? != pixels.data.len() {
+            return Err(Failure::shape(format!("an image of {:?} with {} values", pixels.shape, pixels.data.len())));
+        }
+        let mut block = Block::of_spare([n, c, h, w], spare)?;
+        if pitch(c) == c {
+            block.data.copy_from_slice(&pixels.data);
+        } else {
+            let pixels = pixels.data.chunks_exact(c.max(1));
+            block.data.chunks_exact_mut(pitch(c)).zip(pixels).for_each(|(to, from)| to[..c].copy_from_slice(from));
+        }
+        Ok(block)
+    }
+}
+
 impl<T: Copy + Default> Block<T> {
     pub fn image(shape: [usize; 4]) -> Result<Self, Failure> {
         let [n, c, h, w] = shape;
@@ -47,22 +73,6 @@ impl<T: Copy + Default> Block<T> {
         let image = tensor.shape.len() == 4;
         let order = if image { Order::ChannelsLast } else { Order::Planar };
         copy(&tensor.shape, Order::Planar, &tensor.data, order)
-    }
-
-    /// A copy of an image of shape N, H, W, C.
-    pub fn of_pixels(pixels: &Tensor<T>) -> Result<Self, Failure> {
-        let [n, h, w, c] = image_shape(&pixels.shape)?;
-        if elements(&pixels.shape)? != pixels.data.len() {
-            return Err(Failure::shape(format!("an image of {:?} with {} values", pixels.shape, pixels.data.len())));
-        }
-        let mut block = Block::image([n, c, h, w])?;
-        if pitch(c) == c {
-            block.data.copy_from_slice(&pixels.data);
-        } else {
-            let pixels = pixels.data.chunks_exact(c.max(1));
-            block.data.chunks_exact_mut(pitch(c)).zip(pixels).for_each(|(to, from)| to[..c].copy_from_slice(from));
-        }
-        Ok(block)
     }
 
     /// The image as a tensor of shape N, H, W, C.

@@ -2,6 +2,7 @@
 
 use super::block::{Block, Order, elements, pitch};
 use super::kernels::{Packed, Path, Row};
+use super::spare::Spare;
 use super::requantize::{Finish, Quantizer, ToCodes, ToWide};
 use super::{Failure, Held};
 use crate::graph::Conv;
@@ -29,14 +30,14 @@ impl Prepared {
         Prepared { conv: conv.clone(), packed: Packed::new(conv, pitch(conv.in_channels), path), finish }
     }
 
-    pub fn run(&self, input: &Block<u8>) -> Result<Held, Failure> {
+    pub fn run(&self, input: &Block<u8>, spare: &Spare) -> Result<Held, Failure> {
         match &self.finish {
-            End::Codes(finish) => Ok(self.run_as(input, finish)?.into()),
-            End::Wide(finish) => Ok(self.run_as(input, finish)?.into()),
+            End::Codes(finish) => Ok(self.run_as(input, finish, spare)?.into()),
+            End::Wide(finish) => Ok(self.run_as(input, finish, spare)?.into()),
         }
     }
 
-    fn run_as<F: Finish>(&self, input: &Block<u8>, finish: &F) -> Result<Block<F::Lane>, Failure> {
+    fn run_as<F: Finish>(&self, input: &Block<u8>, finish: &F, spare: &Spare) -> Result<Block<F::Lane>, Failure> {
         debug_assert_eq!(input.order, Order::ChannelsLast);
         let Conv { kernel, stride, pads: [top, left, bottom, right], zero, .. } = *self.conv;
         let [n, c, h, w] = input.image_shape()?;
@@ -49,7 +50,7 @@ impl Prepared {
             return Err(Failure::shape(format!("an image of {h} x {w} is smaller than the kernel")));
         }
         let [out_h, out_w] = windows([h, w]);
-        let mut output = Block::image([n, self.conv.out_channels, out_h, out_w])?;
+        let mut output = Block::of_spare([n, self.conv.out_channels, out_h, out_w], spare)?;
 
         // Pixels of a 1x1 convolution know no neighbours: one long row keeps the registers full.
         let [n, h, w] = if kernel == [1, 1] && stride == [1, 1] { [1, 1, n * h * w] } else { [n, h, w] };
@@ -59,10 +60,11 @@ impl Prepared {
         let span = kernel[1] * in_pitch;
         let slack = self.packed.slack(span);
         let framed_len = elements(&[padded_h, row_pitch])? + slack;
-        let mut framed = Vec::with_capacity(framed_len);
+        let frameless = [top, left, bottom, right] == [0; 4] && slack == 0;
+        let mut framed = if frameless { Vec::new() } else { spare.take(framed_len) };
         for image in 0..n {
             let bytes = &input.data[image * h * w * in_pitch..][..h * w * in_pitch];
-            let bytes = if [top, left, bottom, right] == [0; 4] && slack == 0 {
+            let bytes = if frameless {
                 bytes
             } else {
                 framed.clear();
@@ -86,6 +88,9 @@ impl Prepared {
                 };
                 self.packed.row(&row, finish, line, out_pitch);
             }
+        }
+        if !frameless {
+            spare.give(framed);
         }
         Ok(output)
     }

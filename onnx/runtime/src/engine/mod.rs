@@ -10,6 +10,7 @@ mod kernels;
 mod plan;
 mod requantize;
 mod shapes;
+mod spare;
 
 pub use kernels::Path;
 
@@ -17,6 +18,7 @@ use crate::graph::{Graph, Input, Output};
 use block::{Block, Order, elements};
 use caesar_codec::network::Tensor;
 use plan::{Operand, Step};
+use spare::Spare;
 use std::sync::Arc;
 
 /// No tensor of a run holds more elements, …
@@ -92,6 +94,7 @@ pub struct Engine {
     outputs: Vec<Output>,
     operands: Vec<Operand>,
     values: usize,
+    spare: Spare,
 }
 
 impl Engine {
@@ -110,7 +113,7 @@ impl Engine {
 
     /// One image in, one out, both with their channels innermost: as they lie in the engine.
     pub fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>, Failure> {
-        let block = Block::of_pixels(pixels)?;
+        let block = Block::of_pixels(pixels, &self.spare)?;
         self.check_shapes(&[&block.shape])?;
         let [output] = <[_; 1]>::try_from(self.run_blocks(vec![block])?)
             .map_err(|outputs| Failure::shape(format!("a graph of {} outputs where one is wanted", outputs.len())))?;
@@ -124,14 +127,18 @@ impl Engine {
         }
         let mut spent = 0;
         for step in &self.steps {
-            let result = step.run(&values)?;
+            let result = step.run(&values, &self.spare)?;
             spent += result.len();
             if spent > MAX_RUN {
                 return Err(Failure::limit(format!("the graph makes more than {MAX_RUN} values of inputs of this size")));
             }
             values[step.to] = Some(result);
             for &done in &step.last_uses {
-                values[done] = None;
+                match values[done].take() {
+                    Some(Held::Codes(block)) => Arc::into_inner(block).into_iter().for_each(|block| self.spare.give(block.data)),
+                    Some(Held::Wide(block)) => Arc::into_inner(block).into_iter().for_each(|block| self.spare.give(block.data)),
+                    None => {}
+                }
             }
         }
         let held = |output: &Output| values[self.operands[output.value].value].clone().expect("outputs are kept to the end");

@@ -5,6 +5,7 @@ use super::elementwise::{self, Addend};
 use super::kernels::Path;
 use super::requantize::Quantizer;
 use super::block::Block;
+use super::spare::Spare;
 use super::{Engine, Failure, Held, shapes};
 use crate::graph::{DepthOrder, Graph, Node, Op, ValueId};
 
@@ -96,7 +97,7 @@ pub fn prepare(graph: Graph, path: Path) -> Engine {
         steps.push(Step { run, from, to, last_uses: Vec::new(), path });
     }
     mark_last_uses(&mut steps, &graph, &operands);
-    Engine { inputs: graph.inputs, steps, outputs: graph.outputs, operands, values: graph.values }
+    Engine { inputs: graph.inputs, steps, outputs: graph.outputs, operands, values: graph.values, spare: Spare::default() }
 }
 
 /// Nodes that read each value; an output of the graph counts as a node beyond the last.
@@ -146,10 +147,10 @@ fn mark_last_uses(steps: &mut [Step], graph: &Graph, operands: &[Operand]) {
 }
 
 impl Step {
-    pub fn run(&self, values: &[Option<Held>]) -> Result<Held, Failure> {
+    pub fn run(&self, values: &[Option<Held>], spare: &Spare) -> Result<Held, Failure> {
         let held = |i: usize| values[self.from[i].value].as_ref().expect("a checked graph defines values before their use");
         match &self.run {
-            Run::Conv(conv) => conv.run(&*held(0).codes().channels_last()?),
+            Run::Conv(conv) => conv.run(&*held(0).codes().channels_last()?, spare),
             Run::Add { lift, quantizer } => {
                 let addend = |i: usize| Addend { held: held(i), zero: self.from[i].zero, lift: lift[i] };
                 elementwise::add(addend(0), addend(1), *quantizer, self.path)

@@ -1,6 +1,7 @@
 //! From accumulators to codes, exactly as ONNX's `QuantizeLinear` does it: ties to even, then the zero point, then
 //! saturation.
 
+use super::spare::Item;
 use crate::graph::Conv;
 
 /// No real of a checked graph reaches beyond it.
@@ -46,7 +47,7 @@ impl Quantizer {
 
 /// What becomes of the sixteen sums of a pixel and a block of channels.
 pub trait Finish: Sync {
-    type Lane: Copy + Default;
+    type Lane: Item;
     /// `sums[i]` belongs to channel `16 * block + i`.
     fn lanes(&self, sums: &[i32; 16], block: usize) -> [Self::Lane; 16];
 }
