@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 FILTER = 40044
-MODES = ["lossless", "abs", "rel", "pw_rel", "nrmse", "psnr"]
+MODES = ["lossless", "abs", "rel", "pw_rel", "nrmse", "psnr", "patch_nrmse", "patch_psnr"]
 METHODS = ["auto", "caesar-v", "caesar-d", "ae-sz", "srn-sz", "interpolation", "lossless"]
 
 
@@ -65,6 +65,12 @@ def smooth(shape, dtype="f4", seed=0):
     return (field + 0.01 * rng.standard_normal(shape)).astype(dtype)
 
 
+def patches(values):
+    """Sums over the 8 x 8 patches of the last two dimensions."""
+    values = np.atleast_2d(values)
+    return np.add.reduceat(np.add.reduceat(values.astype("g"), range(0, values.shape[-2], 8), -2), range(0, values.shape[-1], 8), -1)
+
+
 def assert_within(original, copy, mode, bound=0.0):
     """Every value of `copy` is within the bound; what is not finite, and everything under lossless, is bit for bit the same."""
     original, copy = np.asarray(original), np.asarray(copy)
@@ -88,6 +94,11 @@ def assert_within(original, copy, mode, bound=0.0):
     elif mode == "psnr":
         rmse = np.sqrt((error**2).mean())
         assert rmse == 0 or 20 * np.log10(spread / rmse) >= bound
+    elif mode.startswith("patch"):
+        allowed = bound if mode == "patch_nrmse" else 10 ** (-bound / 20)
+        squares = np.zeros(original.shape, "g")
+        squares[finite] = error**2
+        assert np.sqrt(patches(squares) / np.maximum(patches(finite), 1)).max() <= allowed * spread
 
 
 def applied(path, name):

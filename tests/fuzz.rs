@@ -38,8 +38,8 @@ fn field(random: &mut Random, points: usize) -> Vec<f64> {
 
 /// Words as set-up records them, and a chunk that fits.
 fn sample(random: &mut Random) -> (Vec<u32>, Vec<u8>) {
-    const SPECS: [&str; 10] =
-        ["lossless", "abs=1e-2", "abs=1e-7", "rel=1e-3", "pw_rel=1e-2", "nrmse=1e-3", "psnr=60", "rel=1e-2,method=caesar-v", "nrmse=1e-2,method=caesar-v", "rel=1e-3,method=srn-sz"];
+    const SPECS: [&str; 11] =
+        ["lossless", "abs=1e-2", "abs=1e-7", "rel=1e-3", "pw_rel=1e-2", "nrmse=1e-3", "psnr=60", "rel=1e-2,method=caesar-v", "nrmse=1e-2,method=caesar-v", "patch_nrmse=1e-2,method=caesar-v", "rel=1e-3,method=srn-sz"];
     let spec = format!("{},effort={}", SPECS[random.below(SPECS.len())], ["fast", "balanced", "best"][random.below(3)]);
     let options: Options = spec.parse().expect("the specs are right");
     let shape: Vec<u64> = (0..1 + random.below(4)).map(|_| 1 + random.below(12) as u64).collect();

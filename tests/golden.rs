@@ -67,6 +67,7 @@ fn goldens() -> Vec<Golden> {
         golden("caesar-v-plane", f32s(&[130, 150], &plane), "abs=2e-1,method=caesar-v"),
         golden("caesar-v-psnr", f32s(&[11, 40, 52], &stack), "psnr=50,method=caesar-v"),
         golden("caesar-v-short", f32s(&[3, 65, 100], &plane), "nrmse=1e-2,method=caesar-v"),
+        golden("caesar-v-patches", f32s(&[11, 40, 52], &ocean), "patch_nrmse=1e-2,method=caesar-v"),
         golden("caesar-v-best", f32s(&[11, 40, 52], &stack), "nrmse=3e-3,method=caesar-v,effort=best"),
         golden("srn-sz", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz"),
         golden("srn-sz-plane", f32s(&[130, 150], &plane), "abs=1e-3,method=srn-sz"),

@@ -15,7 +15,7 @@ import pytest
 from conftest import FILTER, ROOT, double_words, run, smooth, tool, user_defined, words, write
 
 CAESAR = ROOT / "target/release/caesar"
-SPECS = ["abs=1e-2", "rel=1e-3", "pw_rel=1e-2", "nrmse=1e-3", "psnr=60", "lossless", "abs=1e-3,method=interpolation,effort=fast"]
+SPECS = ["abs=1e-2", "rel=1e-3", "pw_rel=1e-2", "nrmse=1e-3", "psnr=60", "patch_nrmse=1e-3", "lossless", "abs=1e-3,method=interpolation,effort=fast"]
 
 
 def caesar(*arguments, code=0, env=None):

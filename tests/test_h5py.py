@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import FILTER, applied, assert_within, cd_values, double_words, read, smooth, words, write
 
-BOUNDS = [("abs", 1e-2), ("abs", 1e-6), ("rel", 1e-3), ("pw_rel", 1e-3), ("nrmse", 1e-4), ("psnr", 70.0), ("lossless", 0.0)]
+BOUNDS = [("abs", 1e-2), ("abs", 1e-6), ("rel", 1e-3), ("pw_rel", 1e-3), ("nrmse", 1e-4), ("psnr", 70.0), ("patch_nrmse", 1e-3), ("patch_psnr", 60.0), ("lossless", 0.0)]
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8"])

@@ -54,8 +54,9 @@ enum {
  * Extents of `shape` are slowest first, as in C (a Fortran program gives them in reverse); rank 0 is one value, and `shape` is not read. */
 size_t caesar_bound(int type, size_t rank, const size_t *shape);
 
-/* Whether `options` can be understood: a bound (abs=1e-3, rel=1e-3, pw_rel=1e-3, nrmse=1e-4, psnr=80, lossless) and, separated by
- * commas, method=... and effort=fast|balanced|best, as README.md describes them under "Bounds". "" is lossless. */
+/* Whether `options` can be understood: a bound (abs=1e-3, rel=1e-3, pw_rel=1e-3, nrmse=1e-4, psnr=80, patch_nrmse=1e-4,
+ * patch_psnr=80, lossless) and, separated by commas, method=... and effort=fast|balanced|best, as README.md describes them under
+ * "Bounds". "" is lossless. */
 int caesar_check(const char *options);
 
 /* Compresses the array at `data` into `block`, of which `capacity` bytes are free, and stores the bytes used in `size`.

@@ -15,7 +15,7 @@ pub fn options<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
         match key.as_str() {
             // ADIOS2's own.
             "pluginname" | "pluginlibrary" | "verbose" => (),
-            "abs" | "rel" | "pw_rel" | "nrmse" | "psnr" | "accuracy" | "tolerance" => {
+            "abs" | "rel" | "pw_rel" | "nrmse" | "psnr" | "patch_nrmse" | "patch_psnr" | "accuracy" | "tolerance" => {
                 if let Some((first, _)) = &bound {
                     return invalid(name, format!("a second bound after \"{first}\""));
                 }
@@ -77,7 +77,7 @@ mod tests {
             assert_eq!(text(&[(key, "1e-3")]), "abs=1e-3");
             assert_eq!(text(&[(key, " 0.001 "), ("mode", "ABS")]), "abs=1e-3");
         }
-        for mode in ["rel", "pw_rel", "nrmse"] {
+        for mode in ["rel", "pw_rel", "nrmse", "patch_nrmse"] {
             assert_eq!(text(&[(mode, "1e-4")]), format!("{mode}=1e-4"));
             assert_eq!(text(&[("mode", mode), ("accuracy", "1e-4")]), format!("{mode}=1e-4"));
         }

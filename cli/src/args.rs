@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The bound: abs=1e-3, rel=1e-4, pw_rel=1e-2, nrmse=1e-4, psnr=80 or lossless; method=… and effort=… after a comma
+    /// The bound: abs=1e-3, rel=1e-4, pw_rel=1e-2, nrmse=1e-4, psnr=80, patch_nrmse=1e-4, patch_psnr=80 or lossless; method=… and effort=… after a comma
     spec: Options,
     /// The data set (variable) to compress; without it, all of them
     #[arg(long, value_name = "NAME")]
@@ -165,7 +165,7 @@ impl fmt::Display for Lines {
         section("ADIOS2 2.12 or newer, XML", &self.adios2_xml(), &[])?;
         section("ADIOS2 2.12 or newer, Python", &self.adios2_python(), &["a bound of SetAccuracy never reaches a plugin: give it as a parameter"])?;
         match self.options.bound {
-            Bound::Relative(_) | Bound::Nrmse(_) | Bound::Psnr(_) => writeln!(
+            Bound::Relative(_) | Bound::Nrmse(_) | Bound::Psnr(_) | Bound::PatchNrmse(_) | Bound::PatchPsnr(_) => writeln!(
                 f,
                 "{} is relative to the range of each chunk (HDF5, netCDF) or block (ADIOS2), not of the whole variable.",
                 self.options.bound.mode_name()
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_spelling_means_the_bound() {
-        for spec in ["lossless", "abs=3.5", "rel=1e-3", "psnr=60,method=srn-sz", "abs=0.1,effort=best", "nrmse=1e-5,method=caesar-d,effort=fast"] {
+        for spec in ["lossless", "abs=3.5", "rel=1e-3", "psnr=60,method=srn-sz", "abs=0.1,effort=best", "nrmse=1e-5,method=caesar-d,effort=fast", "patch_nrmse=1e-4", "patch_psnr=70.5"] {
             let lines = lines(spec, None);
             let words: Vec<u32> = lines.words().iter().map(|word| word.parse().unwrap()).collect();
             assert_eq!(Options::from_cd_values(&words).unwrap(), lines.options, "{spec}");

@@ -30,7 +30,7 @@ pub struct Bench {
     /// An HDF5, netCDF-4 or classic netCDF file, and a variable; without one, every variable that is worth compressing
     #[arg(value_name = "FILE[:VARIABLE]")]
     target: String,
-    /// Bounds to try: abs=1e-3, rel=1e-4, pw_rel=1e-2, nrmse=1e-4, psnr=80, lossless
+    /// Bounds to try: abs=1e-3, rel=1e-4, pw_rel=1e-2, nrmse=1e-4, psnr=80, patch_nrmse=1e-4, patch_psnr=80, lossless
     #[arg(default_values = ["rel=1e-2", "rel=1e-3", "rel=1e-4", "rel=1e-5", "lossless"])]
     bounds: Vec<Options>,
     /// Measure these only: auto, interpolation, srn-sz, caesar-v, SZ3, SPERR, zfp

@@ -1,6 +1,6 @@
 //! Two versions of a data set, chunk by chunk: how far apart they are, and whether a bound was kept.
 
-use caesar_codec::{Bound, Element};
+use caesar_codec::{Bound, Element, Patches};
 use std::ops::Range;
 
 /// Anything this large is a fill value (`docs/format.md`, special values).
@@ -50,6 +50,9 @@ pub struct Pair<'a> {
     pub copy: &'a [u8],
     /// Decoded padding beyond the data set's edge: part of what was compressed at once.
     pub padding: &'a [u8],
+    /// Extents of the original, and of what was compressed at once, which is larger where there is padding.
+    pub shape: &'a [usize],
+    pub extents: &'a [usize],
     /// Bit patterns of the values that are not part of the field.
     pub specials: &'a [u64],
     /// Bit pattern of the data set's own fill value.
@@ -123,6 +126,8 @@ impl Comparison {
             Bound::Relative(fraction) => share(found.max_error, fraction * found.chunk_range(pair, fraction)),
             Bound::Nrmse(fraction) => found.mean_share(pair, fraction),
             Bound::Psnr(decibel) => found.mean_share(pair, 10f64.powf(-decibel / 20.0)),
+            Bound::PatchNrmse(fraction) => found.patch_share(pair, fraction),
+            Bound::PatchPsnr(decibel) => found.patch_share(pair, 10f64.powf(-decibel / 20.0)),
         });
         found
     }
@@ -142,7 +147,35 @@ impl Comparison {
     /// its original values are not known.
     fn mean_share(&self, pair: &Pair, fraction: f64) -> f64 {
         let points = self.points + ordinary(pair.padding, pair).count();
-        let rmse = (self.squares / points.max(1) as f64).sqrt();
+        self.rmse_share((self.squares / points.max(1) as f64).sqrt(), pair, fraction)
+    }
+
+    /// The same of the patch with the largest root mean square error.
+    fn patch_share(&self, pair: &Pair, fraction: f64) -> f64 {
+        let size = pair.element.size.max(1);
+        let patches: Vec<usize> = Patches::new(pair.extents).of_points().collect();
+        let mut sums = vec![(0.0, 0.0); Patches::new(pair.extents).count()];
+        let mut is_padding = vec![true; patches.len()];
+        let inside = rows(pair.extents, &vec![0; pair.extents.len()], pair.shape).into_iter().flatten();
+        for (at, (x, y)) in inside.zip(pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size))) {
+            is_padding[at] = false;
+            let (original, decoded) = (Value::of(x), Value::of(y));
+            if original.is_ordinary(pair.specials) {
+                let (squares, points) = sums[patches[at]];
+                sums[patches[at]] = (squares + (original.number - decoded.number).powi(2), points + 1.0);
+            }
+        }
+        let padded = (0..patches.len()).filter(|&at| is_padding[at]).zip(pair.padding.chunks_exact(size));
+        for (at, _) in padded.filter(|(_, value)| Value::of(value).is_ordinary(pair.specials)) {
+            sums[patches[at]].1 += 1.0;
+        }
+        // A NaN is the largest of all.
+        let of_patches = sums.into_iter().map(|(squares, points)| (squares / f64::max(points, 1.0)).sqrt());
+        let worst = of_patches.max_by(f64::total_cmp).unwrap_or_default();
+        self.rmse_share(worst, pair, fraction)
+    }
+
+    fn rmse_share(&self, rmse: f64, pair: &Pair, fraction: f64) -> f64 {
         let share = share(rmse, fraction * self.chunk_range(pair, fraction));
         if share > 1.0 && share <= 1.0 + SUM_ROUNDING { 1.0 } else { share }
     }
@@ -228,6 +261,8 @@ mod tests {
             original: &bytes(original),
             copy: &bytes(copy),
             padding: &bytes(padding),
+            shape: &[original.len()],
+            extents: &[original.len() + padding.len()],
             specials: &specials,
             fill: Some(FIELD[1].to_bits().into()),
             bound: Some(bound.parse::<caesar_codec::Options>().unwrap().bound),
@@ -246,6 +281,8 @@ mod tests {
             ("pw_rel=0.25", 1.0),
             ("nrmse=0.03125", 1.0),
             ("psnr=30.102999566398", 1.0),
+            ("patch_nrmse=0.03125", 1.0),
+            ("patch_psnr=30.102999566398", 1.0),
             ("abs=0", f64::INFINITY),
         ] {
             let used_up = compare(&FIELD, &OFF, bound).used.unwrap();
@@ -285,6 +322,24 @@ mod tests {
         assert!(compare(&FIELD, &OFF, "rel=0.01").used.unwrap() > 1.0);
         assert!(compare_padded(&FIELD, &OFF, &[-40.0], &[], "rel=0.01").used.unwrap() <= 1.0);
         assert!(compare_padded(&FIELD, &OFF, &[-40.0], &[-40.0], "rel=0.01").used.unwrap() > 1.0);
+    }
+
+    #[test]
+    fn the_worst_patch_counts() {
+        let original: Vec<f32> = (0..40).map(|i| i as f32 % 5.0).collect();
+        let mut copy = original.clone();
+        // Twelve squared in the second patch, beside eight values; six padded ones share the last.
+        copy[12] += 12.0;
+        copy[33] += 4.0;
+        let used = |fraction: f64| 12.0 / 8f64.sqrt() / (4.0 * fraction);
+        assert!((compare(&original, &copy, "patch_nrmse=0.5").used.unwrap() - used(0.5)).abs() < 1e-9);
+        let alone: Vec<f32> = original.iter().copied().take(34).collect();
+        let found = compare_padded(&alone, &copy[..34], &[1.0; 6], &[], "patch_nrmse=0.5");
+        assert!((found.used.unwrap() - used(0.5)).abs() < 1e-9);
+        let mut last = alone.clone();
+        last[33] += 4.0;
+        let found = compare_padded(&alone, &last, &[1.0; 6], &[], "patch_nrmse=0.5");
+        assert!((found.used.unwrap() - 4.0 / 8f64.sqrt() / 2.0).abs() < 1e-9);
     }
 
     #[test]

@@ -174,6 +174,7 @@ impl<'a> Check<'a> {
         let fill = original.fill_bits();
         let specials = stream.map_or_else(|| fill.into_iter().collect(), |s| s.inspection.specials.clone());
         let (whole, copy, padding);
+        let extents = self.copy.chunk.as_ref().unwrap_or(shape);
         let (original, copy, padding) = match &self.copy.chunk {
             None => (values, &chunk.bytes[..], &[][..]),
             Some(extents) => {
@@ -184,7 +185,7 @@ impl<'a> Check<'a> {
                 (&whole[..], &copy[..], &padding[..])
             }
         };
-        self.total.add(&Comparison::of(&Pair { element, original, copy, padding, specials: &specials, fill, bound }));
+        self.total.add(&Comparison::of(&Pair { element, original, copy, padding, shape: &within, extents, specials: &specials, fill, bound }));
         original.len()
     }
 
@@ -260,8 +261,8 @@ fn print(rows: &[Row]) {
         row.faults.iter().for_each(|fault| println!("FAULT  {}: {fault}", row.dataset));
         row.notes.iter().for_each(|note| println!("note   {}: {note}", row.dataset));
     }
-    let is_relative = |row: &Row| row.bound.as_deref().is_some_and(|b| ["rel", "nrmse", "psnr"].iter().any(|m| b.starts_with(m)));
+    let is_relative = |row: &Row| row.bound.as_deref().is_some_and(|b| ["rel", "nrmse", "psnr", "patch"].iter().any(|m| b.starts_with(m)));
     if rows.iter().any(is_relative) {
-        println!("rel, nrmse and psnr were checked chunk by chunk, against the range of each chunk; PSNR and NRMSE are those of the whole.");
+        println!("rel, nrmse, psnr and those of patches were checked chunk by chunk, against the range of each chunk; PSNR and NRMSE are those of the whole.");
     }
 }

@@ -126,16 +126,18 @@ pub enum Target {
     PointwiseRelative(f64),
     /// Mean of (x − x')² over the ordinary values ≤ this.
     MeanSquare(f64),
+    /// Mean of (x − x')² over the ordinary values of every patch ([`crate::Patches`]) ≤ this.
+    PatchMeanSquare(f64),
 }
 
 impl Target {
-    /// Whether a decoded value is good enough as it stands (one value's part of a mean is judged elsewhere).
+    /// Whether a decoded value is good enough as it stands (its part of a mean is judged elsewhere).
     pub fn accepts<V: Value>(&self, original: V, decoded: V) -> bool {
         let error = (original.to_f64() - decoded.to_f64()).abs();
         match *self {
             Target::Absolute(bound) => error <= bound,
             Target::PointwiseRelative(bound) => error <= bound * original.to_f64().abs(),
-            Target::MeanSquare(_) => true,
+            Target::MeanSquare(_) | Target::PatchMeanSquare(_) => true,
         }
     }
 }
@@ -169,15 +171,27 @@ pub fn resolve<V: Value>(bound: Bound, survey: &Survey) -> Resolved {
                 _ => Resolved::Lossless,
             }
         }
-        Bound::Nrmse(fraction) => mean_square::<V>(survey, fraction * range),
-        Bound::Psnr(decibel) => mean_square::<V>(survey, range * 10f64.powf(-decibel / 20.0)),
+        Bound::Nrmse(fraction) => mean_square::<V>(survey, fraction * range, EVEN, Target::MeanSquare),
+        Bound::Psnr(decibel) => mean_square::<V>(survey, range * of_decibel(decibel), EVEN, Target::MeanSquare),
+        Bound::PatchNrmse(fraction) => mean_square::<V>(survey, fraction * range, EVEN_IN_PATCHES, Target::PatchMeanSquare),
+        Bound::PatchPsnr(decibel) => mean_square::<V>(survey, range * of_decibel(decibel), EVEN_IN_PATCHES, Target::PatchMeanSquare),
     }
 }
 
-fn mean_square<V: Value>(survey: &Survey, rmse: f64) -> Resolved {
-    // An error evenly spread over ±e has a root mean square of e / √3.
-    match Lattice::new::<V>(Domain::Linear, survey.low, survey.high, rmse * 3f64.sqrt()) {
-        Some(lattice) if rmse > 0.0 => Resolved::Lossy(lattice, Target::MeanSquare(rmse * rmse)),
+/// An error evenly spread over ±e has a root mean square of e / √3; in a patch it is seldom more than e / 1.25.
+const EVEN: f64 = 1.7320508075688772;
+const EVEN_IN_PATCHES: f64 = 1.25;
+
+/// The error that so many decibel below the range are, in units of it.
+fn of_decibel(decibel: f64) -> f64 {
+    10f64.powf(-decibel / 20.0)
+}
+
+fn mean_square<V: Value>(survey: &Survey, rmse: f64, spread: f64, target: fn(f64) -> Target) -> Resolved {
+    let limit = rmse * rmse;
+    match Lattice::new::<V>(Domain::Linear, survey.low, survey.high, rmse * spread) {
+        // Sums of squares are numbers too.
+        Some(lattice) if limit.is_normal() && (limit * survey.ordinary as f64).is_finite() => Resolved::Lossy(lattice, target(limit)),
         _ => Resolved::Lossless,
     }
 }

@@ -9,6 +9,7 @@ use crate::mask::{Survey, UNLISTED, encode_classes, fill_smooth};
 use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
+use crate::patches::Patches;
 use crate::residual;
 use crate::stream::Stream;
 use crate::stream::bytes::put_varint;
@@ -18,6 +19,9 @@ use crate::threads::side_by_side;
 use crate::tiles::{Plan, Region, gather};
 use crate::value::{Value, bytes_of, swap_bytes, values_of};
 use std::borrow::Cow;
+
+/// A second pointwise error for targets in patches, in root mean square errors: best at tight targets, where errors are spread evenly.
+const WIDE: f64 = 1.6;
 
 impl Codec {
     /// Encodes an array. Fails on no data whatever, only on arguments that contradict each other: a byte count that is not
@@ -75,6 +79,7 @@ impl Codec {
         let field = Field { values: &values, survey: &survey };
         let (lattice, tiles) = match target {
             Target::MeanSquare(limit) => self.within_mean(&header, &field, lattice, limit),
+            Target::PatchMeanSquare(limit) => self.within_patches(&header, &field, lattice, limit),
             _ => (lattice, self.tiles(&header, &field, lattice, target, rivals(&header.options))),
         };
         header.lattice = Some(lattice);
@@ -154,6 +159,36 @@ impl Codec {
         (lattice, tiles)
     }
 
+    /// Tiles each of whose patches has squared errors with a mean within the limit, and their lattice.
+    ///
+    /// Values too many of a patch are repaired ([`Prepared::finish`]), so closed-loop methods may take bins that are too wide for some patches.
+    fn within_patches<V: Value>(&self, header: &Header, field: &Field<V>, start: Lattice, limit: f64) -> (Lattice, Vec<EncodedTile>) {
+        use MethodChoice::{Auto, CaesarV};
+        let Options { method, effort, .. } = header.options;
+        let target = Target::PatchMeanSquare(limit * (1.0 - 1e-9));
+        let all = |lattice, methods: &[MethodChoice]| self.tiles(header, field, lattice, target, methods);
+        if method == CaesarV {
+            return (start, all(start, &[CaesarV]));
+        }
+        let methods: Vec<_> = rivals(&header.options).iter().copied().filter(|&m| m != CaesarV).collect();
+        let total = |tiles: &[EncodedTile]| tiles.iter().map(|tile| tile.bytes.len()).sum::<usize>();
+        let (mut lattice, mut tiles) = (start, all(start, &methods));
+        if let Some(wide) = start.with_error::<V>(WIDE * limit.sqrt()) {
+            let others = all(wide, &methods);
+            if total(&others) < total(&tiles) {
+                (lattice, tiles) = (wide, others);
+            }
+        }
+        if method == Auto && effort != Effort::Fast {
+            for (tile, open) in tiles.iter_mut().zip(all(lattice, &[CaesarV])) {
+                if open.bytes.len() < tile.bytes.len() {
+                    *tile = open;
+                }
+            }
+        }
+        (lattice, tiles)
+    }
+
     /// One tile by the method that makes it smallest; `balanced` effort tries them on a part of a large tile.
     fn tile<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, methods: &[MethodChoice], region: Region) -> EncodedTile {
         let values = gather(field.values, header.plan.array, region);
@@ -194,9 +229,11 @@ impl Codec {
     fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort, threads: usize) -> Option<Candidate> {
         let roles = [effort, Effort::Balanced].map(|effort| caesar_v::role(tile.shape, effort));
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
+        // Half a unit for the rounding of values to the lattice.
+        let on_lattice = |limit: f64| (limit.sqrt() / lattice.step - 0.5).max(0.0).powi(2);
         let target = match target {
-            // Half a unit for the rounding of values to the lattice.
-            Target::MeanSquare(limit) => residual::Target::MeanSquare((limit.sqrt() / lattice.step - 0.5).max(0.0).powi(2)),
+            Target::MeanSquare(limit) => residual::Target::MeanSquare(on_lattice(limit)),
+            Target::PatchMeanSquare(limit) => residual::Target::PatchMeanSquare(on_lattice(limit)),
             _ => residual::Target::Pointwise,
         };
         let coded = caesar_v::encode(tile, target, effort, &*model, threads).ok()?;
@@ -332,11 +369,19 @@ impl Prepared {
     fn finish<V: Value>(&self, values: &[V], coded: &Coded, lattice: Lattice, target: Target) -> (Vec<u8>, Vec<V>, f64) {
         let class = |i: usize| self.classes.as_ref().map_or(0, |classes| classes[i]);
         let mut decoded = lattice.values::<V>(&coded.decoded, self.negative.as_deref());
+        let missed = match target {
+            Target::PatchMeanSquare(limit) => {
+                let square = |i: usize| (class(i) == 0).then(|| (values[i].to_f64() - decoded[i].to_f64()).powi(2));
+                Patches::new(&self.shape).beyond(limit, square)
+            }
+            _ => Vec::new(),
+        };
+        let mut missed = missed.into_iter().peekable();
         let mut square = 0.0;
         let mut exceptions = Vec::new();
         for (i, (&value, near)) in values.iter().zip(&mut decoded).enumerate() {
             let class = class(i);
-            if class == 0 && target.accepts(value, *near) {
+            if class == 0 && target.accepts(value, *near) && missed.next_if_eq(&i).is_none() {
                 let error = value.to_f64() - near.to_f64();
                 square += error * error;
                 continue;

@@ -19,6 +19,10 @@ pub enum Bound {
     Nrmse(f64),
     /// 20 log10((max − min) / rmse) ≥ bound, in decibel.
     Psnr(f64),
+    /// [`Bound::Nrmse`] in every 8 × 8 patch ([`crate::Patches`]), relative to the same range.
+    PatchNrmse(f64),
+    /// [`Bound::Psnr`] in every 8 × 8 patch, relative to the same range.
+    PatchPsnr(f64),
 }
 
 /// Which method writes the tiles.
@@ -72,7 +76,7 @@ impl Options {
 }
 
 /// The words of the grammar in the order of their packed numbers.
-const MODES: [&str; 6] = ["lossless", "abs", "rel", "pw_rel", "nrmse", "psnr"];
+const MODES: [&str; 8] = ["lossless", "abs", "rel", "pw_rel", "nrmse", "psnr", "patch_nrmse", "patch_psnr"];
 const METHODS: [(&str, MethodChoice); 7] = [
     ("auto", MethodChoice::Auto),
     ("caesar-v", MethodChoice::CaesarV),
@@ -153,6 +157,8 @@ impl Bound {
             Bound::PointwiseRelative(_) => 3,
             Bound::Nrmse(_) => 4,
             Bound::Psnr(_) => 5,
+            Bound::PatchNrmse(_) => 6,
+            Bound::PatchPsnr(_) => 7,
         }
     }
 
@@ -168,7 +174,9 @@ impl Bound {
             | Bound::Relative(b)
             | Bound::PointwiseRelative(b)
             | Bound::Nrmse(b)
-            | Bound::Psnr(b) => b,
+            | Bound::Psnr(b)
+            | Bound::PatchNrmse(b)
+            | Bound::PatchPsnr(b) => b,
         }
     }
 
@@ -176,7 +184,8 @@ impl Bound {
     /// negative, NaN and infinite ones are errors.
     pub fn from_mode(mode: u32, value: f64) -> Result<Self> {
         let Some(name) = MODES.get(mode as usize) else {
-            return invalid(format!("unknown mode {mode}; known: 0 lossless, 1 abs, 2 rel, 3 pw_rel, 4 nrmse, 5 psnr"));
+            let known = MODES.iter().enumerate().map(|(number, name)| format!("{number} {name}")).collect::<Vec<_>>().join(", ");
+            return invalid(format!("unknown mode {mode}; known: {known}"));
         };
         if mode != 0 && !(value.is_finite() && value >= 0.0) {
             return invalid(format!("{name}={value} is not a bound: it must be finite and not negative"));
@@ -187,7 +196,9 @@ impl Bound {
             2 => Bound::Relative(value),
             3 => Bound::PointwiseRelative(value),
             4 => Bound::Nrmse(value),
-            _ => Bound::Psnr(value),
+            5 => Bound::Psnr(value),
+            6 => Bound::PatchNrmse(value),
+            _ => Bound::PatchPsnr(value),
         })
     }
 }
@@ -237,7 +248,7 @@ impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.bound {
             Bound::Lossless => f.write_str("lossless")?,
-            Bound::Psnr(decibel) => write!(f, "psnr={decibel}")?,
+            Bound::Psnr(decibel) | Bound::PatchPsnr(decibel) => write!(f, "{}={decibel}", self.bound.mode_name())?,
             bound => write!(f, "{}={:e}", bound.mode_name(), bound.value())?,
         }
         if self.method != MethodChoice::Auto {
@@ -301,7 +312,7 @@ mod tests {
 
     #[test]
     fn text_goes_both_ways() {
-        for text in ["lossless", "abs=1e-3", "rel=2.5e-4,method=caesar-v", "psnr=80,effort=best", "pw_rel=1e-2,method=lossless,effort=fast"] {
+        for text in ["lossless", "abs=1e-3", "rel=2.5e-4,method=caesar-v", "psnr=80,effort=best", "patch_nrmse=1e-3", "patch_psnr=60.5", "pw_rel=1e-2,method=lossless,effort=fast"] {
             let options: Options = text.parse().unwrap();
             assert_eq!(options.to_string(), text);
             assert_eq!(Options::from_cd_values(&options.to_cd_values()).unwrap(), options);

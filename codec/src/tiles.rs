@@ -6,6 +6,7 @@
 
 use crate::error::{Result, corrupt};
 use crate::options::Effort;
+use crate::patches::SIDE;
 
 /// A box of the frames × rows × columns array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,9 @@ impl Plan {
                 _ => side,
             };
             tile[axis] = tile[axis].div_ceil(2);
+            if axis > 0 {
+                tile[axis] = tile[axis].next_multiple_of(SIDE);
+            }
         }
         Plan { array, item, tile }.tidy()
     }
@@ -127,14 +131,16 @@ impl Plan {
         let (rest, column) = (index / along_columns, index % along_columns);
         let (rest, row) = (rest / along_rows, rest % along_rows);
         let (item, frame) = (rest / along_item, rest % along_item);
-        // Pieces of nearly equal size instead of full ones and a sliver.
-        let piece = |n: usize, pieces: usize, i: usize| {
-            let start = n / pieces * i + (n % pieces).min(i);
-            (start, n / pieces + usize::from(i < n % pieces))
+        // Pieces of nearly equal size instead of full ones and a sliver; patches stay whole where extents allow it.
+        let piece = |n: usize, extent: usize, pieces: usize, i: usize, patch: usize| {
+            let unit = if extent.is_multiple_of(patch) { patch } else { 1 };
+            let units = n.div_ceil(unit);
+            let at = |i: usize| (units / pieces * i + (units % pieces).min(i)).saturating_mul(unit).min(n);
+            (at(i), at(i + 1) - at(i))
         };
-        let (frame, frames) = piece(self.item, along_item, frame);
-        let (row, rows) = piece(self.array[1], along_rows, row);
-        let (column, columns) = piece(self.array[2], along_columns, column);
+        let (frame, frames) = piece(self.item, self.tile[0], along_item, frame, 1);
+        let (row, rows) = piece(self.array[1], self.tile[1], along_rows, row, SIDE);
+        let (column, columns) = piece(self.array[2], self.tile[2], along_columns, column, SIDE);
         Region { start: [item * self.item + frame, row, column], shape: [frames, rows, columns] }
     }
 
@@ -183,6 +189,15 @@ mod tests {
                 }
             }
             prop_assert!(seen.iter().all(|&n| n == 1));
+        }
+    }
+
+    #[test]
+    fn no_patch_is_cut() {
+        for shape in [vec![1000, 721, 1441], vec![3003, 4097], vec![9, 90001, 31], vec![1 << 23 | 1]] {
+            let plan = Plan::new(&shape, Effort::Balanced);
+            assert!(plan.count() > 1);
+            assert!(plan.regions().all(|region| region.start[1].is_multiple_of(SIDE) && region.start[2].is_multiple_of(SIDE)), "{plan:?}");
         }
     }
 

@@ -15,6 +15,7 @@ fn streams() -> Vec<Vec<u8>> {
         encode(f32s(), "rel=1e-4,effort=fast"),
         encode(f32s(), "pw_rel=1e-1,effort=best"),
         encode(f32s(), "nrmse=1e-2"),
+        encode(f32s(), "patch_nrmse=1e-2"),
         encode(f32s(), "lossless"),
         encode(Layout::new(Element { kind: Kind::Unsigned, ..Element::F32 }, [2400]), "lossless"),
     ]

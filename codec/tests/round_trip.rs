@@ -1,7 +1,7 @@
 //! What must be true of every array: the bound holds in the stored type, what is not a number comes back bit for bit, the
 //! stream is never much larger than the data, and threads change nothing.
 
-use caesar_codec::{Bound, ByteOrder, Codec, Effort, Element, Kind, Layout, MethodChoice, Options};
+use caesar_codec::{Bound, ByteOrder, Codec, Effort, Element, Kind, Layout, MethodChoice, Options, Patches};
 use proptest::prelude::*;
 
 fn f32_bytes(values: &[f32], order: ByteOrder) -> Vec<u8> {
@@ -40,13 +40,17 @@ fn check(layout: &Layout, bytes: &[u8], options: &Options) -> Vec<u8> {
     let range = x.iter().filter(ordinary).fold(f64::NEG_INFINITY, |a, &b| a.max(b))
         - x.iter().filter(ordinary).fold(f64::INFINITY, |a, &b| a.min(b));
     let range = range.max(0.0);
+    let patches = Patches::new(&layout.shape);
+    let mut of_patches = vec![(0.0, 0.0); patches.count()];
     let mut square = 0.0;
-    for (i, (a, b)) in x.iter().zip(&y).enumerate() {
+    for (i, ((a, b), patch)) in x.iter().zip(&y).zip(patches.of_points()).enumerate() {
         if a.is_nan() || a.abs() >= 1e35 || (*a == 0.0 && a.is_sign_negative()) {
             assert_eq!(a.to_bits(), b.to_bits(), "a special value changed at {i}");
             continue;
         }
         square += (a - b) * (a - b) / x.len() as f64;
+        let (sum, points) = of_patches[patch];
+        of_patches[patch] = (sum + (a - b) * (a - b), points + 1.0);
         let bound = match options.bound {
             Bound::Absolute(bound) => bound,
             Bound::Relative(bound) => bound * range,
@@ -56,10 +60,17 @@ fn check(layout: &Layout, bytes: &[u8], options: &Options) -> Vec<u8> {
         assert!((a - b).abs() <= bound, "{a} became {b} at {i}, bound {bound}");
     }
     let allowed = match options.bound {
-        Bound::Nrmse(bound) => bound * range,
-        Bound::Psnr(decibel) => range * 10f64.powf(-decibel / 20.0),
+        Bound::Nrmse(bound) | Bound::PatchNrmse(bound) => bound * range,
+        Bound::Psnr(decibel) | Bound::PatchPsnr(decibel) => range * 10f64.powf(-decibel / 20.0),
         _ => return stream,
     };
+    if let Bound::PatchNrmse(_) | Bound::PatchPsnr(_) = options.bound {
+        for (patch, (sum, points)) in of_patches.into_iter().enumerate() {
+            let rmse = (sum / f64::max(points, 1.0)).sqrt();
+            assert!(rmse <= allowed, "patch {patch} of {:?}: {rmse} above {allowed}", layout.shape);
+        }
+        return stream;
+    }
     assert!(square.sqrt() <= allowed * (1.0 + 1e-9), "root mean square {} above {allowed}", square.sqrt());
     stream
 }
@@ -91,8 +102,8 @@ fn values(len: usize) -> impl Strategy<Value = Vec<f64>> {
 }
 
 fn bound() -> impl Strategy<Value = Bound> {
-    (0u32..6, -9f64..1.0).prop_map(|(mode, exponent)| {
-        Bound::from_mode(mode, if mode == 5 { (1.0 - exponent) * 12.0 } else { 10f64.powf(exponent) }).unwrap()
+    (0u32..8, -9f64..1.0).prop_map(|(mode, exponent)| {
+        Bound::from_mode(mode, if mode == 5 || mode == 7 { (1.0 - exponent) * 12.0 } else { 10f64.powf(exponent) }).unwrap()
     })
 }
 
@@ -171,15 +182,29 @@ fn degenerate_bounds_have_answers() {
     let denormal: Vec<f32> = (0..900).map(|i| f32::from_bits(i % 50)).collect();
     let extreme: Vec<f32> = (0..900).map(|i| if i % 2 == 0 { f32::MAX } else { f32::MIN } / 4.0 * (i as f32 / 900.0)).collect();
     for values in [wave, constant, denormal, extreme] {
-        for spec in ["rel=1e-3", "rel=0", "abs=0", "abs=1e-30", "abs=1e-45", "abs=1e30", "abs=1e300", "pw_rel=0", "pw_rel=1e-9", "pw_rel=5", "nrmse=0", "nrmse=10", "nrmse=1e-9", "psnr=0", "psnr=300", "psnr=1e6"] {
+        for spec in ["rel=1e-3", "rel=0", "abs=0", "abs=1e-30", "abs=1e-45", "abs=1e30", "abs=1e300", "pw_rel=0", "pw_rel=1e-9", "pw_rel=5", "nrmse=0", "nrmse=10", "nrmse=1e-9", "psnr=0", "psnr=300", "psnr=1e6", "patch_nrmse=0", "patch_nrmse=10", "patch_nrmse=1e-9", "patch_psnr=0", "patch_psnr=300"] {
             check(&Layout::new(Element::F32, [30, 30]), &f32_bytes(&values, ByteOrder::Little), &spec.parse().unwrap());
         }
     }
     let huge: Vec<f64> = (0..900).map(|i| if i % 2 == 0 { f64::MAX } else { f64::MIN }).collect();
-    for spec in ["rel=1e-3", "abs=1e300", "pw_rel=1e-3", "nrmse=1e-2"] {
+    for spec in ["rel=1e-3", "abs=1e300", "pw_rel=1e-3", "nrmse=1e-2", "patch_nrmse=1e-2"] {
         let layout = Layout::new(Element::F64, [900]);
         let stream = Codec::classical().encode(&layout, &f64_bytes(&huge, ByteOrder::Little), &spec.parse().unwrap()).unwrap();
         assert_eq!(Codec::classical().decode(&stream).unwrap().bytes, f64_bytes(&huge, ByteOrder::Little), "{spec}");
+    }
+}
+
+/// Squares of such numbers are none.
+#[test]
+fn means_of_huge_and_tiny_values() {
+    for scale in [1e-200, 1e160] {
+        let values: Vec<f64> = (0..900).map(|i| (f64::from(i) * 0.1).sin() * scale).collect();
+        for spec in ["nrmse=1e-2", "patch_nrmse=1e-2", "psnr=40"] {
+            let layout = Layout::new(Element::F64, [30, 30]);
+            let stream = Codec::classical().encode(&layout, &f64_bytes(&values, ByteOrder::Little), &spec.parse().unwrap()).unwrap();
+            let decoded = f64_values(&Codec::classical().decode(&stream).unwrap().bytes, ByteOrder::Little);
+            assert!(values.iter().zip(&decoded).all(|(a, b)| (a - b).abs() <= 0.2 * scale), "{spec}, {scale}");
+        }
     }
 }
 
@@ -207,7 +232,7 @@ fn arrays_of_several_tiles() {
         })
         .collect();
     let bytes = f32_bytes(&field, ByteOrder::Little);
-    for spec in ["abs=1e-3", "nrmse=1e-3,effort=fast", "lossless,effort=fast", "pw_rel=1e-2,effort=fast"] {
+    for spec in ["abs=1e-3", "nrmse=1e-3,effort=fast", "patch_nrmse=1e-3,effort=fast", "lossless,effort=fast", "pw_rel=1e-2,effort=fast"] {
         check(&Layout::new(Element::F32, shape), &bytes, &spec.parse().unwrap());
     }
 }

@@ -64,6 +64,8 @@ impl Field {
             original: &self.bytes,
             copy,
             padding: &[],
+            shape: &self.layout.shape,
+            extents: &self.layout.shape,
             specials: &self.specials,
             fill: self.fill,
             bound: Some(bound),
@@ -74,8 +76,8 @@ impl Field {
     pub fn resolve(&self, bound: Bound) -> f64 {
         let range = (self.high - self.low).max(0.0);
         match bound {
-            Bound::Relative(fraction) | Bound::Nrmse(fraction) => fraction * range,
-            Bound::Psnr(decibel) => 10f64.powf(-decibel / 20.0) * range,
+            Bound::Relative(fraction) | Bound::Nrmse(fraction) | Bound::PatchNrmse(fraction) => fraction * range,
+            Bound::Psnr(decibel) | Bound::PatchPsnr(decibel) => 10f64.powf(-decibel / 20.0) * range,
             bound => bound.value(),
         }
     }

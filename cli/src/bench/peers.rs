@@ -55,7 +55,7 @@ pub fn can(bound: Bound) -> bool {
 }
 
 pub fn is_mean(bound: Bound) -> bool {
-    matches!(bound, Bound::Nrmse(_) | Bound::Psnr(_))
+    matches!(bound, Bound::Nrmse(_) | Bound::Psnr(_) | Bound::PatchNrmse(_) | Bound::PatchPsnr(_))
 }
 
 /// A peer whose plugin works here.
@@ -148,7 +148,7 @@ impl Contest<'_> {
 
     fn attempt(&self, Present { peer, loading }: &Present, bound: Bound) -> Result<Measured> {
         let error = self.field.resolve(bound);
-        let passed = if is_mean(bound) { self.within_mean(peer, error) } else { self.within(peer, error, RUNS) }?;
+        let passed = if is_mean(bound) { self.within_mean(peer, bound) } else { self.within(peer, error, RUNS) }?;
         let [write, read] = less(less(passed.seconds, self.plain), *loading);
         let known = |seconds: f64, plain: f64| Some(seconds).filter(|s| *s > SHORTEST.max(plain * UNSURE));
         let compared = self.field.compare(&passed.values, bound);
@@ -165,14 +165,15 @@ impl Contest<'_> {
         passed.min_by_key(|passed| passed.as_ref().map_or(usize::MAX, |passed| passed.stored)).context("nothing to measure")?
     }
 
-    /// At the widest pointwise error whose root mean square is within the limit, found to one per cent.
-    fn within_mean(&self, peer: &Peer, limit: f64) -> Result<Passed> {
+    /// At the widest pointwise error that keeps a bound of the mean, found to one per cent.
+    fn within_mean(&self, peer: &Peer, bound: Bound) -> Result<Passed> {
+        let limit = self.field.resolve(bound);
         let (mut low, mut high) = ((limit / 2.0).ln(), (limit * 64.0).ln());
         let mut best = None;
         while high - low > 0.01 {
             let middle = (low + high) / 2.0;
-            let compared = self.field.compare(&self.within(peer, middle.exp(), 1)?.values, Bound::Lossless);
-            if compared.squares <= limit * limit * compared.points as f64 {
+            let compared = self.field.compare(&self.within(peer, middle.exp(), 1)?.values, bound);
+            if compared.used.is_some_and(|used| used <= 1.0) {
                 (low, best) = (middle, Some(middle));
             } else {
                 high = middle;

@@ -1,20 +1,27 @@
-//! The mean square stage: block-wise correction of the residual in an orthonormal basis (methods.md 3.1).
+//! The mean square stage: corrections of 8 × 8 patches in an orthonormal basis (methods.md 3.1).
 //!
-//! Every 8 × 8 patch whose residual is longer than τ gets its largest coefficients, in steps of 2ε with τ = 8ε, until what is
-//! left is within τ. The basis is fixed, the cosine transform: a trained one would have to be stored with every
-//! tile and would cap the ratio. One τ serves the whole tile and is the largest that keeps the target.
+//! A patch gets coefficients, all in multiples of the tile's one step, until what it misses is within its limit. The basis is fixed, the
+//! cosine transform: a trained one would have to be stored with every tile and would cap the ratio.
 
-use super::Errors;
-use crate::entropy::{Decoder, Encoder};
+use super::errors::Errors;
+use super::pursuit::Pursuit;
+use crate::entropy::{BitCoder, Decoder, Encoder};
 use crate::lattice::Tile;
+use crate::patches::{PATCH, Patches, SIDE};
 use crate::transform::{self, BlockCoder, Layout, MAX_INPUT_BITS, State};
 
-const SIDE: usize = 8;
-const PATCH: usize = SIDE * SIDE;
-/// Trials of a smaller τ, a fiftieth each, before the other stage is taken.
-const TRIALS: u32 = 40;
+/// The step, in root mean square errors. In steps of two a patch with every coefficient coded is always within its limit, in steps of √12
+/// it is in the mean; few patches need more than a few.
+const STEP: f64 = 3.1;
+/// Below, rounding in the transform would be too much of what is allowed, in lattice units.
+const LEAST: f64 = 4.0;
+/// Rounds in which patches that rounding keeps from their limit get a smaller one.
+const ROUNDS: usize = 4;
+/// Halvings in the search for the least gain that is worth a code, and where it starts, in squared steps.
+const HALVINGS: usize = 10;
+const MOST_GAIN: f64 = 64.0;
 
-/// A correction that keeps its target.
+/// Codes for what a prediction lacks.
 pub struct Correction {
     pub step: u16,
     layout: Layout,
@@ -22,38 +29,66 @@ pub struct Correction {
 }
 
 impl Correction {
-    /// The correction with the largest τ that brings the sum of squares to `limit`; `None` where integers are too
-    /// coarse for the limit or the residual is too large for the transform.
-    pub fn find(tile: &Tile, prediction: &[i32], limit: u128, errors: &Errors) -> Option<Correction> {
-        let layout = Layout::new(tile.shape, 1, SIDE);
-        let residual: Vec<i32> = (0..prediction.len())
-            .map(|i| if tile.mask.is_some_and(|m| m[i]) { 0 } else { tile.values[i] - prediction[i] })
-            .collect();
-        if residual.iter().any(|r| r.unsigned_abs() >> MAX_INPUT_BITS != 0) {
+    /// A correction to the target, for patches but for a few points, which are then to be repaired. `None` where there is none:
+    /// integers are too coarse for the target, or the residual is too large for the transform.
+    pub fn find(tile: &Tile, prediction: &[i32], errors: &Errors) -> Option<Correction> {
+        let rms = errors.mean().sqrt();
+        if rms < LEAST {
             return None;
         }
-        let residual: Vec<f32> = residual.into_iter().map(|r| r as f32).collect();
-        let coefficients: Vec<i32> = transform::forward(&residual, &layout, None, 1).into_iter().map(|c| c.round() as i32).collect();
-        let order: Vec<u8> = coefficients.chunks_exact(PATCH).flat_map(by_size).collect();
-        let mut low = 0.0;
-        let mut high = coefficients.chunks_exact(PATCH).map(norm).fold(0.0, f64::max).sqrt();
-        for _ in 0..12 {
-            let tau = 0.5 * (low + high);
-            let left = correct(&coefficients, &order, tau).map_or(f64::INFINITY, |(_, _, left)| left);
-            if left <= limit as f64 { low = tau } else { high = tau }
+        let pursuit = Pursuit::new(tile, prediction, &Patches::new(&tile.shape))?;
+        let layout = Layout::new(tile.shape, 1, SIDE);
+        let mut correction = Correction { step: transform::step_index((STEP * rms) as i64), codes: vec![0; layout.len()], layout };
+        correction.codes = match errors.by_patch() {
+            true => correction.of_patches(&pursuit, prediction, errors),
+            false => correction.of_tile(&pursuit, prediction, errors)?,
+        };
+        Some(correction)
+    }
+
+    /// Codes that bring every patch to its limit, as nearly as the step allows.
+    fn of_patches(&self, pursuit: &Pursuit, prediction: &[i32], errors: &Errors) -> Vec<i32> {
+        let missed = errors.squares(prediction);
+        let mut limits = errors.allowed.clone();
+        let mut codes = vec![0; self.layout.len()];
+        for round in 0..ROUNDS {
+            let left = errors.squares(&apply(prediction.to_vec(), &codes, self.step, &self.layout));
+            for patch in (0..left.len()).filter(|&patch| left[patch] > errors.allowed[patch]) {
+                if round > 0 {
+                    limits[patch] *= 0.98 * errors.allowed[patch] / left[patch];
+                }
+                let codes = &mut codes[patch * PATCH..][..PATCH];
+                pursuit.codes(patch, transform::step(self.step) as f32, missed[patch], limits[patch], 0.0, codes);
+            }
         }
-        // Rounding in the transform may cost a little more than the sum over coefficients says.
-        (0..TRIALS).find_map(|trial| {
-            let (step, codes, _) = correct(&coefficients, &order, low * f64::from(50 - trial) / 50.0)?;
-            let correction = Correction { step, layout: layout.clone(), codes };
-            let decoded = apply(prediction.to_vec(), &correction.codes, step, &correction.layout);
-            (errors.square(&decoded) <= limit).then_some(correction)
-        })
+        codes
+    }
+
+    /// Codes for everything that gains more than the most without which the tile keeps its limit.
+    fn of_tile(&self, pursuit: &Pursuit, prediction: &[i32], errors: &Errors) -> Option<Vec<i32>> {
+        let step = transform::step(self.step) as f32;
+        let above = |gain: f64| {
+            let mut codes = vec![0; self.layout.len()];
+            for (patch, codes) in codes.chunks_exact_mut(PATCH).enumerate() {
+                pursuit.codes(patch, step, f64::INFINITY, 0.0, gain * f64::from(step * step), codes);
+            }
+            errors.kept(&apply(prediction.to_vec(), &codes, self.step, &self.layout)).then_some(codes)
+        };
+        let mut best = above(0.0)?;
+        let (mut low, mut high) = (0.0, MOST_GAIN);
+        for _ in 0..HALVINGS {
+            let gain = 0.5 * (low + high);
+            match above(gain) {
+                Some(codes) => (low, best) = (gain, codes),
+                None => high = gain,
+            }
+        }
+        Some(best)
     }
 
     /// Writes the codes and returns the corrected values.
     pub fn encode(mut self, coder: &mut Encoder, prediction: Vec<i32>) -> Vec<i32> {
-        transform::code_blocks(coder, &mut self.codes, BlockCoder::new(&self.layout, None, None, State::PLAIN));
+        code(coder, &mut self.codes, &self.layout);
         apply(prediction, &self.codes, self.step, &self.layout)
     }
 }
@@ -61,8 +96,13 @@ impl Correction {
 pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], step: u16) -> Vec<i32> {
     let layout = Layout::new(shape, 1, SIDE);
     let mut codes = vec![0; layout.len()];
-    transform::code_blocks(coder, &mut codes, BlockCoder::new(&layout, None, None, State::PLAIN));
+    code(coder, &mut codes, &layout);
     apply(prediction, &codes, step, &layout)
+}
+
+/// Writes codes, or reads others.
+fn code<C: BitCoder>(coder: &mut C, codes: &mut [i32], layout: &Layout) {
+    transform::code_blocks(coder, codes, BlockCoder::new(layout, None, None, State::PLAIN));
 }
 
 fn apply(mut prediction: Vec<i32>, codes: &[i32], step: u16, layout: &Layout) -> Vec<i32> {
@@ -78,45 +118,4 @@ fn apply(mut prediction: Vec<i32>, codes: &[i32], step: u16, layout: &Layout) ->
         *p = p.wrapping_add(c);
     }
     prediction
-}
-
-fn norm(patch: &[i32]) -> f64 {
-    patch.iter().map(|&c| f64::from(c) * f64::from(c)).sum()
-}
-
-/// Positions of a patch's coefficients, largest first.
-fn by_size(patch: &[i32]) -> [u8; PATCH] {
-    let mut order: [u8; PATCH] = std::array::from_fn(|i| i as u8);
-    order.sort_by_key(|&i| std::cmp::Reverse(patch[usize::from(i)].unsigned_abs()));
-    order
-}
-
-/// Step, codes and remaining sum of squares for one τ; `None` for a τ below what integer steps can do.
-fn correct(coefficients: &[i32], order: &[u8], tau: f64) -> Option<(u16, Vec<i32>, f64)> {
-    // q = 2ε = τ/4: with every coefficient kept, half a step each stays within τ.
-    let units = (tau / 4.0) as i64;
-    if units < 2 {
-        return None;
-    }
-    let index = transform::step_index(units);
-    let step = transform::step(index);
-    let mut codes = vec![0; coefficients.len()];
-    let mut total = 0.0;
-    for ((patch, order), codes) in
-        coefficients.chunks_exact(PATCH).zip(order.chunks_exact(PATCH)).zip(codes.chunks_exact_mut(PATCH))
-    {
-        let mut left = norm(patch);
-        for &i in order {
-            if left <= tau * tau {
-                break;
-            }
-            let c = patch[usize::from(i)];
-            let code = (c.signum() * ((2 * c.abs() + step) / (2 * step))).clamp(-(1 << 24), 1 << 24);
-            let missed = f64::from(c - code * step);
-            left += missed * missed - f64::from(c) * f64::from(c);
-            codes[usize::from(i)] = code;
-        }
-        total += left;
-    }
-    Some((index, codes, total))
 }

@@ -3,13 +3,16 @@
 //! The stage's own kind comes first in the stream, so the encoder is free to choose: nothing, where the prediction
 //! already keeps the target; pointwise codes; or, for a mean square target, corrections in the transform domain.
 
+mod errors;
 mod mean_square;
 mod pointwise;
+mod pursuit;
 
 use crate::entropy::{BitCoder, Decoder, Encoder};
 use crate::error::{Result, corrupt};
-use crate::lattice::Tile;
+use crate::lattice::{Coded, Tile};
 use crate::transform::{LAST_STEP, STEP_BITS};
+use errors::Errors;
 
 /// What decoded lattice integers must meet at the points that are not masked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +21,8 @@ pub enum Target {
     Pointwise,
     /// Mean of squared differences at most this, in lattice units squared.
     MeanSquare(f64),
+    /// The same in every patch ([`crate::Patches`]).
+    PatchMeanSquare(f64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,33 +60,33 @@ impl Stage {
 
 /// Codes what `prediction` lacks to meet `target`, and returns what will be decoded.
 pub fn encode(coder: &mut Encoder, tile: &Tile, prediction: Vec<i32>, target: Target) -> Result<Vec<i32>> {
-    let errors = Errors { tile };
-    match target {
-        Target::Pointwise => {
-            let half = 1u32 << tile.bin_bits >> 1;
-            if errors.largest(&prediction) <= half {
-                Stage::Nothing.code(coder)?;
-                return Ok(prediction);
-            }
-            let bits = tile.bin_bits;
-            Stage::Pointwise { bits }.code(coder)?;
-            Ok(pointwise::encode(coder, tile, prediction, bits))
-        }
-        Target::MeanSquare(limit) => {
-            let limit = errors.total(limit);
-            if errors.square(&prediction) <= limit {
-                Stage::Nothing.code(coder)?;
-                return Ok(prediction);
-            }
-            if let Some(correction) = mean_square::Correction::find(tile, &prediction, limit, &errors) {
+    let errors = Errors::new(tile, target);
+    if errors.kept(&prediction) {
+        Stage::Nothing.code(coder)?;
+        return Ok(prediction);
+    }
+    let bits = match target {
+        Target::Pointwise => tile.bin_bits,
+        _ => {
+            if let Some(correction) = mean_square::Correction::find(tile, &prediction, &errors) {
                 Stage::MeanSquare { step: correction.step }.code(coder)?;
                 return Ok(correction.encode(coder, prediction));
             }
-            let bits = pointwise::bits_within(tile, &prediction, limit, &errors);
-            Stage::Pointwise { bits }.code(coder)?;
-            Ok(pointwise::encode(coder, tile, prediction, bits))
+            pointwise::bits_within(tile, &prediction, &errors)
         }
-    }
+    };
+    Stage::Pointwise { bits }.code(coder)?;
+    Ok(pointwise::encode(coder, tile, prediction, bits))
+}
+
+/// What bytes and decoded values cost: the bytes, and about those of the values that are to be repaired, for [`encode`] leaves a few
+/// points beyond a target that is kept in patches.
+pub fn cost(coded: &Coded, tile: &Tile, target: Target) -> usize {
+    let repairs = match target {
+        Target::PatchMeanSquare(_) => Errors::new(tile, target).repairs(&coded.decoded),
+        _ => 0,
+    };
+    coded.bytes.len() + repairs
 }
 
 /// Decodes what [`encode`] wrote.
@@ -95,12 +100,14 @@ pub fn decode(coder: &mut Decoder, prediction: Vec<i32>, shape: [usize; 3], mask
 
 /// Mean of the squared errors of a prediction, over the points that are not masked; nearly exact.
 pub fn mean_square(tile: &Tile, prediction: &[i32]) -> f64 {
-    let errors = Errors { tile };
-    let sum = match tile.mask {
-        None => squares(tile.values, prediction),
-        Some(_) => errors.square(prediction) as f64,
-    };
-    sum / errors.points().max(1) as f64
+    match tile.mask {
+        None => squares(tile.values, prediction) / tile.values.len().max(1) as f64,
+        Some(mask) => {
+            let kept = || (0..mask.len()).filter(|&i| !mask[i]);
+            let square = |i: usize| f64::from(tile.values[i].wrapping_sub(prediction[i])).powi(2);
+            kept().map(square).sum::<f64>() / kept().count().max(1) as f64
+        }
+    }
 }
 
 caesar_kernels::loops! {
@@ -116,37 +123,6 @@ caesar_kernels::loops! {
             }
         }
         sums.into_iter().chain(rest.iter().zip(rest_others).map(|(&v, &other)| square(v, other))).sum()
-    }
-}
-
-/// Errors of a tile over the points that are not masked.
-struct Errors<'a> {
-    tile: &'a Tile<'a>,
-}
-
-impl Errors<'_> {
-    fn each<'b>(&'b self, decoded: &'b [i32]) -> impl Iterator<Item = u32> + 'b {
-        let counts = |i: usize| self.tile.mask.is_none_or(|m| !m[i]);
-        let pairs = self.tile.values.iter().zip(decoded).enumerate();
-        pairs.filter(move |&(i, _)| counts(i)).map(|(_, (v, d))| v.abs_diff(*d))
-    }
-
-    fn largest(&self, decoded: &[i32]) -> u32 {
-        self.each(decoded).max().unwrap_or(0)
-    }
-
-    /// Sum of squares; exact.
-    fn square(&self, decoded: &[i32]) -> u128 {
-        self.each(decoded).map(|e| u128::from(e) * u128::from(e)).sum()
-    }
-
-    /// The sum of squares that a mean stands for.
-    fn total(&self, mean: f64) -> u128 {
-        (mean.max(0.0) * self.points() as f64) as u128
-    }
-
-    fn points(&self) -> usize {
-        self.tile.mask.map_or(self.tile.values.len(), |m| m.iter().filter(|&&m| !m).count())
     }
 }
 

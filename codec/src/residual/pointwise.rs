@@ -1,6 +1,6 @@
 //! The pointwise quantiser: how many bins each value lies from its prediction (methods.md 3.3, SZ style).
 
-use super::Errors;
+use super::errors::Errors;
 use crate::entropy::codes::log_class;
 use crate::entropy::{Decoder, Encoder, code_raster};
 use crate::lattice::Tile;
@@ -26,10 +26,9 @@ pub fn decode(
     corrected(prediction, &codes, bits)
 }
 
-/// The widest bins whose errors stay within a sum of squares; bins of one unit have no error.
-pub fn bits_within(tile: &Tile, prediction: &[i32], limit: u128, errors: &Errors) -> u32 {
-    let keeps =
-        |&bits: &u32| errors.square(&corrected(prediction.to_vec(), &codes(tile, prediction, bits), bits)) <= limit;
+/// The widest bins whose errors keep the target; bins of one unit have no error.
+pub fn bits_within(tile: &Tile, prediction: &[i32], errors: &Errors) -> u32 {
+    let keeps = |&bits: &u32| errors.kept(&corrected(prediction.to_vec(), &codes(tile, prediction, bits), bits));
     (1..=20).rev().find(keeps).unwrap_or(0)
 }
 

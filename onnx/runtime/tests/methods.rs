@@ -2,7 +2,7 @@
 
 use caesar_codec::method::{caesar_v, srn_sz};
 use caesar_codec::network::{Models, Tensor};
-use caesar_codec::{Bound, Codec, Effort, Element, Layout, MethodChoice, Options, inspect};
+use caesar_codec::{Bound, Codec, Effort, Element, Layout, MethodChoice, Options, Patches, inspect};
 use caesar_onnx::{Device, Library, Settings, Store};
 use std::sync::Arc;
 
@@ -65,7 +65,8 @@ fn bounds_hold() {
         };
         let (low, high) = field.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
         let range = f64::from(high - low);
-        let bounds = ["rel=1e-2", "rel=1e-4", "nrmse=1e-2", "nrmse=1e-3"];
+        let patches = Patches::new(shape);
+        let bounds = ["rel=1e-2", "rel=1e-4", "nrmse=1e-2", "nrmse=1e-3", "patch_nrmse=1e-2", "patch_nrmse=1e-4"];
         for (bound, method) in bounds.into_iter().flat_map(|bound| LEARNED.map(|method| (bound, method))) {
             let options = Options { method, ..bound.parse().unwrap() };
             let stream = codec.encode(&layout, &bytes(&field), &options).unwrap();
@@ -74,6 +75,10 @@ fn bounds_hold() {
             let limit = options.bound.value() * range;
             if bound.starts_with("rel") {
                 assert!(errors().all(|e| e <= limit), "{shape:?} {options}");
+            } else if bound.starts_with("patch") {
+                let mut sums = vec![(0.0, 0.0); patches.count()];
+                errors().zip(patches.of_points()).for_each(|(e, patch)| sums[patch] = (sums[patch].0 + e * e, sums[patch].1 + 1.0));
+                assert!(sums.into_iter().all(|(sum, points)| f64::sqrt(sum / points) <= limit), "{shape:?} {options}");
             } else {
                 let square = errors().map(|e| e * e).sum::<f64>() / field.len() as f64;
                 assert!(square.sqrt() <= limit, "{shape:?} {options}");
@@ -85,7 +90,7 @@ fn bounds_hold() {
 #[test]
 fn every_engine_and_number_of_threads_gives_the_same_bytes() {
     let (layout, field) = field(&[16, 140, 150]);
-    let bounds = ["rel=1e-2", "rel=1e-3,effort=fast", "nrmse=5e-3,effort=best"];
+    let bounds = ["rel=1e-2", "rel=1e-3,effort=fast", "nrmse=5e-3,effort=best", "patch_nrmse=5e-3"];
     for (bound, method) in bounds.into_iter().flat_map(|bound| LEARNED.map(|method| (bound, method))) {
         let options = Options { method, ..bound.parse().unwrap() };
         let streams: Vec<Vec<u8>> = [Library::None, onnx_runtime()]

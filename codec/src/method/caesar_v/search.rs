@@ -21,8 +21,16 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
 
     let base = Settings { sharpen: true, step: start.step, ..analysis.settings };
     let open = |settings: Settings| Candidate::of(analysis.latents(settings.step, &rates, model.threads), settings, &analysis, &padding, model);
-    let closed =
-        |candidate: Candidate| -> Result<_> { Ok((candidate.encode(tile, target, &analysis, model)?, candidate)) };
+    let closed = |candidate: Candidate| -> Result<Closed> {
+        let coded = candidate.encode(tile, target, &analysis, model)?;
+        Ok((residual::cost(&coded, tile, target), coded, candidate))
+    };
+    let cheapest = |first: u16| {
+        steps::cheapest(first, effort, |step| {
+            let closed = closed(open(Settings { step, ..base })?)?;
+            Ok((closed.0, closed))
+        })
+    };
     let mut best = match target {
         Target::Pointwise => {
             let mut best = closed(open(base)?)?;
@@ -31,6 +39,7 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
             }
             best
         }
+        Target::PatchMeanSquare(_) => cheapest(start.step)?,
         Target::MeanSquare(limit) => {
             let mut search = Search::new(start.step, start.slope, limit, effort);
             let mut nearest: Option<(f64, Candidate)> = None;
@@ -51,20 +60,27 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
                     nearest = Some((error, candidate));
                 }
             }
-            closed(nearest.expect("a search tries its first step").1)?
+            match nearest.expect("a search tries its first step") {
+                (error, candidate) if error <= limit => closed(candidate)?,
+                // Out of reach of latents: they leave the rest to the residual stage.
+                (_, candidate) => cheapest(candidate.settings.step)?,
+            }
         }
     };
     if effort == Effort::Best {
-        let hyper = Candidate { settings: Settings { hyper: true, ..best.1.settings }, ..best.1.clone() };
+        let hyper = Candidate { settings: Settings { hyper: true, ..best.2.settings }, ..best.2.clone() };
         best = smaller(best, closed(hyper)?);
-        let plain = open(Settings { sharpen: false, ..best.1.settings })?;
+        let plain = open(Settings { sharpen: false, ..best.2.settings })?;
         best = smaller(best, closed(plain)?);
     }
-    Ok(best.0)
+    Ok(best.1)
 }
 
-fn smaller(a: (Coded, Candidate), b: (Coded, Candidate)) -> (Coded, Candidate) {
-    if b.0.bytes.len() < a.0.bytes.len() { b } else { a }
+/// What a candidate costs, its bytes, and itself.
+type Closed = (usize, Coded, Candidate);
+
+fn smaller(a: Closed, b: Closed) -> Closed {
+    if b.0 < a.0 { b } else { a }
 }
 
 /// A tile as transforms take it: padded, less its mean.
@@ -163,7 +179,7 @@ impl Analysis {
         let limit = match target {
             // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
             Target::Pointwise => return Start { step: transform::step_index(13 << tile.bin_bits >> 3), slope: 1.0 },
-            Target::MeanSquare(limit) => limit,
+            Target::MeanSquare(limit) | Target::PatchMeanSquare(limit) => limit,
         };
         let len = self.layout.block_len();
         let blocks: Vec<&[f32]> = self.coefficients.chunks_exact(len).zip(&self.left_out).filter(|(_, out)| !**out).map(|(block, _)| block).collect();

@@ -1,7 +1,13 @@
 //! Which quantiser steps the encoder tries.
 
+use crate::error::Result;
 use crate::options::Effort;
 use crate::transform::{LAST_STEP, STEPS, step, step_index};
+
+/// A step some eighths of an octave away.
+fn nearby(step: u16, eighths: i32) -> u16 {
+    (i32::from(step) + eighths * i32::from(STEPS) / 8).clamp(0, LAST_STEP.into()) as u16
+}
 
 /// Steps to try under a pointwise bound, beside the first: where a step finds its optimum depends on the field.
 pub fn around(first: u16, effort: Effort) -> impl Iterator<Item = u16> {
@@ -10,8 +16,35 @@ pub fn around(first: u16, effort: Effort) -> impl Iterator<Item = u16> {
         Effort::Balanced => &[-4, 3],
         Effort::Best => &[-12, -8, -4, -2, 2, 4, 8],
     };
-    let nearby = move |eighths: &i32| (i32::from(first) + eighths * i32::from(STEPS) / 8).clamp(0, LAST_STEP.into()) as u16;
-    eighths.iter().map(nearby)
+    eighths.iter().map(move |&eighths| nearby(first, eighths))
+}
+
+/// The cheapest of what steps make, when costs rise on both sides of the best step: downhill from the first in strides that get smaller.
+/// `closed`: what a step costs and makes.
+pub fn cheapest<T>(first: u16, effort: Effort, mut closed: impl FnMut(u16) -> Result<(usize, T)>) -> Result<T> {
+    let strides: &[i32] = match effort {
+        Effort::Fast => &[-6, 3],
+        Effort::Balanced => &[-6, 3, -3],
+        Effort::Best => &[-6, 3, -3, 1, -1],
+    };
+    let mut at = first;
+    let mut best = closed(first)?;
+    let mut tried = vec![first];
+    for &stride in strides {
+        loop {
+            let step = nearby(at, stride);
+            if tried.contains(&step) {
+                break;
+            }
+            tried.push(step);
+            let next = closed(step)?;
+            if next.0 >= best.0 {
+                break;
+            }
+            (at, best) = (step, next);
+        }
+    }
+    Ok(best.1)
 }
 
 /// The search for the widest step whose mean square error keeps a limit.
@@ -111,6 +144,15 @@ mod tests {
                 }
                 assert!((661..=664).contains(&best), "{best} from {first} at {power}");
             }
+        }
+    }
+
+    #[test]
+    fn the_cheapest_step_is_found_from_both_sides() {
+        for best in [0, 300, 640, 700, LAST_STEP] {
+            let cost = |step: u16| Ok((usize::from(step.abs_diff(best)), step));
+            let found = cheapest(640, Effort::Best, cost).unwrap();
+            assert!(found.abs_diff(best) <= STEPS / 8, "{found} for {best}");
         }
     }
 
