@@ -30,6 +30,8 @@ impl Codec {
             stream.tiles.len(),
             |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads),
             |i, tile| match tile {
+                // An array of one tile is that tile.
+                Ok(tile) if stream.tiles.len() == 1 => bytes = tile,
                 Ok(tile) => scatter(&tile, &mut bytes, header.plan.array, header.plan.region(i), element.size),
                 Err(e) => failure = Some(e),
             },
@@ -140,18 +142,23 @@ impl Codec {
             MethodChoice::SrnSz => srn_sz::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits, &*model()?, threads)?,
             other => return Err(Error::Compatibility(format!("this version has no method {}", other.name()))),
         };
-        let mut values = lattice.values::<V>(&integers, signs.as_deref());
-        if let Some(classes) = classes {
-            for (value, class) in values.iter_mut().zip(classes) {
+        // In pieces that stay in the nearest cache.
+        const PIECE: usize = 4096;
+        let mut bytes = Vec::with_capacity(integers.len() * V::SIZE);
+        for (start, integers) in (0..).step_by(PIECE).zip(integers.chunks(PIECE)) {
+            let piece = start..start + integers.len();
+            let mut values = lattice.values::<V>(integers, signs.as_ref().map(|signs| &signs[piece.clone()]));
+            for (value, &class) in values.iter_mut().zip(classes.iter().flat_map(|classes| &classes[piece.clone()])) {
                 match header.specials.get(usize::from(class).wrapping_sub(1)) {
                     Some(&bits) => *value = V::from_bits(bits),
                     None if class == 0 || class == UNLISTED => (),
                     None => return corrupt("a class without a value"),
                 }
             }
+            bytes.extend_from_slice(&bytes_of(&values));
         }
-        read_exceptions(parts.exceptions, &mut values)?;
-        Ok(bytes_of(&values))
+        read_exceptions(parts.exceptions, V::SIZE, &mut bytes)?;
+        Ok(bytes)
     }
 }
 
@@ -164,15 +171,16 @@ fn frames_of(shape: &[usize], start: &[usize], count: &[usize]) -> Vec<usize> {
     frames
 }
 
-fn read_exceptions<V: Value>(part: &[u8], values: &mut [V]) -> Result<()> {
+/// Writes the exceptions of a tile into its bytes, of `size` for each value.
+fn read_exceptions(part: &[u8], size: usize, bytes: &mut [u8]) -> Result<()> {
     let mut reader = Reader::new(part);
     let mut next = 0usize;
     while !reader.rest().is_empty() {
         let at = next.checked_add(reader.length()?);
-        let Some((at, value)) = at.and_then(|at| Some((at, values.get_mut(at)?))) else {
+        let Some((at, value)) = at.and_then(|at| Some((at, bytes.chunks_exact_mut(size).nth(at)?))) else {
             return corrupt("an exception outside of its tile");
         };
-        *value = V::read(reader.take(V::SIZE)?);
+        value.copy_from_slice(reader.take(size)?);
         next = at + 1;
     }
     Ok(())

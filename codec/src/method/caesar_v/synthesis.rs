@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Rows of a band that no other thread waits for.
-const ALONE: usize = 256;
+/// Rows of a band that no network sees.
+const PLAIN: usize = 64;
 
 /// The prediction that latents stand for, in lattice units, in the tile's shape. `row` fills in the latents of each row of blocks,
 /// one row after the other.
@@ -50,8 +50,9 @@ struct Band<'a> {
 /// The bands of an image, in the order in which they become possible.
 fn bands<'a>(mut values: &'a mut [i32], layout: &Layout, padding: &Padding, head: Option<&Head>, model: &Networks) -> Vec<Band<'a>> {
     let ([frames, rows, _], [_, down, _]) = (layout.image, layout.count);
-    let (most, beyond) = head.map_or((ALONE, 0), |head| (head.rows().min(rows), head.beyond()));
-    let most = if model.threads > 1 { most } else { most.max(ALONE) };
+    let (most, beyond) = head.map_or((PLAIN, 0), |head| (head.rows(), head.beyond()));
+    // Larger ones, and less of them computed twice, where no other thread waits.
+    let most = most.saturating_mul(if model.threads > 1 { 1 } else { 2 });
     let high = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(PATCH);
     let starts = (0..frames).step_by(model.frames).flat_map(|frame| (0..rows).step_by(high).map(move |y| (frame, y)));
     let band = |(frame, y): (usize, usize)| {
