@@ -220,6 +220,25 @@ impl Histogram {
     }
 }
 
+impl Histogram {
+    /// How often each size is known to occur, pending ones counted.
+    fn known(&self) -> [f32; SIZES] {
+        let mut counts = [0; SYMBOLS];
+        let counts = &mut counts[..self.counts.len()];
+        let total = self.with(&self.pending, counts);
+        let (mut sizes, reach) = ([0.0; SIZES], self.reach as usize);
+        for (u, pair) in counts[..reach].iter().rev().zip(&counts[reach + 1..]).enumerate() {
+            sizes[size_of((u as u32 + 1) << self.shift)] += (pair.0 + pair.1) as f32;
+        }
+        sizes[0] += counts[reach] as f32;
+        let beyond = size_of((reach as u32 + 1) << self.shift);
+        sizes[beyond..].iter_mut().for_each(|size| *size += counts[2 * reach + 1] as f32);
+        // What was not seen for long has no count left, but a place in the table.
+        let least = total as f32 / 65536.0;
+        sizes.map(|count| count.max(least) / OCCURRENCE as f32)
+    }
+}
+
 /// Each count becomes the mean of itself, twice, and its neighbours.
 #[inline(always)]
 fn smooth(counts: &mut [u32]) {
@@ -251,22 +270,8 @@ impl SymbolModel {
 
     /// How often each size is known to occur in each class, for those who have to guess what codes will cost.
     pub fn known(&self) -> Vec<[f32; SIZES]> {
-        let of_class = |class| {
-            let histogram = self.histogram(class);
-            let mut counts = vec![0; histogram.counts.len()];
-            let total = histogram.with(&histogram.pending, &mut counts);
-            let (mut sizes, reach, shift) = ([0.0; SIZES], histogram.reach as usize, histogram.shift);
-            for (u, pair) in counts[..reach].iter().rev().zip(&counts[reach + 1..]).enumerate() {
-                sizes[size_of((u as u32 + 1) << shift)] += (pair.0 + pair.1) as f32;
-            }
-            sizes[0] += counts[reach] as f32;
-            let beyond = size_of((reach as u32 + 1) << shift);
-            sizes[beyond..].iter_mut().for_each(|size| *size += counts[2 * reach + 1] as f32);
-            // What was not seen for long has no count left, but a place in the table.
-            let least = total as f32 / 65536.0;
-            sizes.map(|count| count.max(least) / OCCURRENCE as f32)
-        };
-        (0..CLASSES).map(of_class).collect()
+        static STARTS_KNOWN: LazyLock<[[f32; SIZES]; CLASSES]> = LazyLock::new(|| STARTS.each_ref().map(Histogram::known));
+        self.0.iter().zip(&*STARTS_KNOWN).map(|(learned, start)| learned.as_ref().map_or(*start, |h| h.known())).collect()
     }
 
     /// Begins a part of a step.

@@ -47,8 +47,12 @@ impl Search {
 
     /// How many targets stand for one that is looked at.
     pub fn share(self, rows: usize, columns: usize) -> f64 {
-        let looked_at = self.rows(rows, columns).len() * self.columns(columns, None).len();
-        (rows * columns) as f64 / looked_at as f64
+        (rows * columns) as f64 / self.looked_at(rows, columns) as f64
+    }
+
+    /// How many targets are looked at where none is masked.
+    pub fn looked_at(self, rows: usize, columns: usize) -> usize {
+        self.rows(rows, columns).len() * self.columns(columns, None).len()
     }
 }
 
@@ -70,10 +74,11 @@ impl Samples {
         let (sources, mask) = (&step.sources, step.mask);
         let available = search.details(sources);
         let (rows, columns) = (original.rows, original.columns);
+        let room = search.looked_at(rows, columns);
         let mut samples = Samples {
             available,
-            details: Default::default(),
-            target: Vec::new(),
+            details: available.map(|available| Vec::with_capacity(if available { room } else { 0 })),
+            target: Vec::with_capacity(room),
             share: search.share(rows, columns),
             largest: 0,
         };
@@ -185,9 +190,29 @@ loops! {
 pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec<f64> {
     let n = columns.len();
     let mut equations = vec![vec![0.0f64; n + 1]; n];
+    for from in (0..weights.len()).step_by(NEAR) {
+        let near = from..(from + NEAR).min(weights.len());
+        let columns: Vec<&[f32]> = columns.iter().map(|column| &column[near.clone()]).collect();
+        add_products(&columns, &weights[near.clone()], &target[near], &mut equations);
+    }
+    for i in 0..n {
+        for j in 0..i {
+            equations[j][i] = equations[i][j];
+        }
+        equations[i][i] = equations[i][i] * 1.003 + 0.5;
+    }
+    solve(equations)
+}
+
+/// So many numbers of each column stay in the nearest cache while all are multiplied with all.
+const NEAR: usize = 1024;
+
+/// Adds the products of some numbers of all columns: with each other, the lower half of them, and with the target.
+fn add_products(columns: &[&[f32]], weights: &[f32], target: &[f32], equations: &mut [Vec<f64>]) {
+    let n = columns.len();
     let mut weighted = vec![0.0f32; weights.len()];
     let mut others = Vec::with_capacity(n + 1);
-    for (i, column) in columns.iter().enumerate() {
+    for (i, (column, equation)) in columns.iter().zip(equations).enumerate() {
         multiply(column, weights, &mut weighted);
         others.clear();
         others.extend_from_slice(&columns[..=i]);
@@ -197,18 +222,9 @@ pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec
             dots(&weighted, std::array::from_fn(|k| some.get(k).copied().unwrap_or(target)))
         });
         for (j, product) in products.take(i + 2).enumerate() {
-            if j <= i {
-                equations[i][j] = product;
-                equations[j][i] = product;
-            } else {
-                equations[i][n] = product;
-            }
+            equation[if j <= i { j } else { n }] += product;
         }
     }
-    for (i, equation) in equations.iter_mut().enumerate() {
-        equation[i] = equation[i] * 1.003 + 0.5;
-    }
-    solve(equations)
 }
 
 /// Dot products that are computed side by side, since each of their sums waits for the one before.

@@ -1,7 +1,7 @@
 //! Weights of clues fitted to the codes of a step; only the encoder does this, so it may use floats.
 
 use super::expect::{UNIT, WEIGHT_LIMIT, WEIGHT_UNIT};
-use crate::method::closed_loop::fit::{FEWEST, least_squares, log2};
+use crate::method::closed_loop::fit::{FEWEST, Search, least_squares, log2};
 use crate::method::closed_loop::told::change_bits;
 
 /// Some codes of a step with their clues.
@@ -16,8 +16,10 @@ pub struct ClueSamples<const M: usize> {
 }
 
 impl<const M: usize> ClueSamples<M> {
-    pub fn new(share: f64, allowed: [bool; M]) -> Self {
-        ClueSamples { clues: std::array::from_fn(|_| Vec::new()), magnitudes: Vec::new(), share, allowed }
+    /// None yet of a step of so many targets.
+    pub fn new(search: Search, rows: usize, columns: usize, allowed: [bool; M]) -> Self {
+        let (room, share) = (search.looked_at(rows, columns), search.share(rows, columns));
+        ClueSamples { clues: std::array::from_fn(|_| Vec::with_capacity(room)), magnitudes: Vec::with_capacity(room), share, allowed }
     }
 
     /// These and others of the same step.

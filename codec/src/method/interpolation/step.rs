@@ -157,7 +157,7 @@ impl<const N: usize, P: Predictor> StepCoder<N, P> {
         let (rows, columns) = (codes.rows, codes.columns);
         let essential = [0, 2, 5, 6, 7, 8, 11, 12, 13];
         let allowed = std::array::from_fn(|i| search.thorough || essential.contains(&i));
-        let mut samples = ClueSamples::new(search.share(rows, columns), allowed);
+        let mut samples = ClueSamples::new(search, rows, columns, allowed);
         let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin, 0..step.rows), step.buffers());
         let mut clue = vec![0; columns];
         let edge = EDGE as isize;

@@ -58,7 +58,7 @@ impl Predictors<'_> {
     fn samples(&self, step: &Step, linear: &Linear, search: Search, rows: Range<usize>) -> ClueSamples<CLUES> {
         let columns = step.columns;
         let linear = Linear { trust: 0, ..*linear };
-        let mut samples = ClueSamples::new(search.share(step.rows, columns), [true; CLUES]);
+        let mut samples = ClueSamples::new(search, step.rows, columns, [true; CLUES]);
         let (mut scratch, mut buffers) = (self.networks.scratch(step, &linear, self.bin, rows.clone()), step.buffers());
         let mut magnitudes = [(); 3].map(|()| vec![0; columns + 2 * EDGE]);
         let mut codes = vec![0; columns];
