@@ -6,7 +6,7 @@
 
 use super::trellis::State;
 use super::{Layout, PLANE_OCTAVES, TIME_OCTAVES};
-use crate::entropy::BitCoder;
+use crate::entropy::{Bit, BitCoder};
 use crate::entropy::codes::{CodeModel, Context, log_class};
 
 /// Levels of a magnitude context.
@@ -18,6 +18,8 @@ const OWN: usize = 48;
 const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
 /// Expected scales are u8, eight to an octave; four of them share a context.
 const SCALES: usize = 64;
+/// Coefficients, one after the other in scanning order, that take one decision where all around them and they themselves are zero.
+const GROUP: usize = 16;
 /// Reaches: 0, 1, 2, 4, … 65536 coefficients.
 const REACHES: usize = 18;
 
@@ -109,6 +111,11 @@ impl Below {
         (t + y + x, t_size.max(y_size).max(x_size))
     }
 
+    /// Notes a group of zeros, of which nothing but zeros is below.
+    fn note_zeros(&mut self, start: usize) {
+        self.own[start..start + GROUP].fill([0; 2]);
+    }
+
     /// `largest`: as [`Below::at`] said of this position.
     #[inline(always)]
     pub(super) fn note(&mut self, position: usize, size: u32, largest: u32) {
@@ -135,6 +142,7 @@ pub struct BlockCoder<'a> {
     frequency: Vec<u16>,
     reaches: CodeModel<2>,
     codes: CodeModel<4>,
+    groups: [Bit; 17 * 4],
     /// Of each block.
     reach_of: Vec<u8>,
     lowest: Vec<i32>,
@@ -161,7 +169,8 @@ impl<'a> BlockCoder<'a> {
             start,
             frequency: (0..len).map(frequency).collect(),
             reaches: CodeModel::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1),
-            codes: CodeModel::new([LEVELS * LEVELS * 2, FREQUENCIES * LEVELS, FINE * 8 * 2, SCALES * LEVELS], 18, 1),
+            codes: CodeModel::new([(LEVELS * LEVELS + 1) * 2, FREQUENCIES * LEVELS, (FINE + 1) * 8 * 2, SCALES * LEVELS], 18, 1),
+            groups: [Bit::new(); 17 * 4],
             reach_of: vec![0; layout.blocks()],
             lowest: vec![0; layout.blocks()],
             sizes: vec![0; layout.len()],
@@ -178,6 +187,13 @@ impl<'a> BlockCoder<'a> {
                 self.code_block(coder, block, q);
             }
         }
+    }
+
+    /// Whether all that is known around a group of the block at hand is zero.
+    fn is_calm(&self, start: usize) -> bool {
+        let group = start..start + GROUP;
+        let below = |&l: &u32| l as usize >= start || self.below.own[l as usize][0] == 0;
+        self.beside[group.clone()].iter().all(|&beside| beside == 0) && self.layout.lower[group].iter().flatten().all(below)
     }
 
     fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, q: &mut [i32]) {
@@ -202,32 +218,51 @@ impl<'a> BlockCoder<'a> {
         }
 
         let reached = reach_len(reach, len);
-        let (done, current) = self.sizes.split_at_mut(block * len);
-        near.beside(done, &mut self.beside[..reached], len);
+        near.beside(&self.sizes, &mut self.beside[..reached], len);
         let mut state = self.start;
-        let coded = q.iter_mut().zip(&mut current[..reached]).zip(&self.beside).zip(&self.frequency).zip(&self.layout.lower);
-        for (s, ((((q, current), &beside), &frequency), &lower)) in coded.enumerate() {
-            let (below, largest) = self.below.at(lower);
+        let (mut s, mut zeros) = (0, false);
+        // No coefficient of a calm group that is not all zero has been other than zero yet.
+        let mut surprise = false;
+        while s < reached {
+            let octave = (s + 1).ilog2() as usize;
+            let quantiser = usize::from(state.quantiser());
+            if s % GROUP == 0 {
+                surprise = s > 0 && s + GROUP <= reached && self.is_calm(s);
+                if surprise {
+                    let context = (octave * 2 + usize::from(2 * s >= reached)) * 2 + usize::from(zeros);
+                    zeros = self.groups[context].code(coder, q[s..s + GROUP].iter().all(|&q| q == 0));
+                    if zeros {
+                        // An even number of them leaves the state as it is.
+                        self.below.note_zeros(s);
+                        s += GROUP;
+                        continue;
+                    }
+                }
+            }
+            let (below, largest) = self.below.at(self.layout.lower[s]);
+            let beside = self.beside[s];
             let both = 2 * beside + below;
             let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
-            let octave = (s + 1).ilog2() as usize;
             let scale = match self.scale {
                 Some(scale) => usize::from(scale(block, s) / 4),
                 None => octave * 4 + reach / 4,
             };
-            let quantiser = usize::from(state.quantiser());
+            let fine = if surprise { FINE } else { log_class(both).min(FINE - 1) };
             let tables = [
-                (beside_level * LEVELS + below_level) * 2 + quantiser,
-                usize::from(frequency) * LEVELS + beside_level,
-                (log_class(both).min(FINE - 1) * 8 + reach * 8 / REACHES) * 2 + quantiser,
+                (if surprise { LEVELS * LEVELS } else { beside_level * LEVELS + below_level }) * 2 + quantiser,
+                usize::from(self.frequency[s]) * LEVELS + beside_level,
+                (fine * 8 + reach * 8 / REACHES) * 2 + quantiser,
                 scale.min(SCALES - 1) * LEVELS + below_level,
             ];
             let shift = (both / 32 | 1).ilog2().min(20);
-            *q = self.codes.code(coder, *q, &Context { tables, set: 2 * octave.min(8) + quantiser, shift, sign: 0 });
-            let size = state.multiple(q.unsigned_abs()).min(u16::MAX.into());
+            let code = self.codes.code(coder, q[s], &Context { tables, set: 2 * octave.min(8) + quantiser, shift, sign: 0 });
+            let size = state.multiple(code.unsigned_abs()).min(u16::MAX.into());
             self.below.note(s, size, largest);
-            *current = size as u16;
-            state = state.after(if s == 0 { q.wrapping_add(expected) } else { *q });
+            self.sizes[block * len + s] = size as u16;
+            state = state.after(if s == 0 { code.wrapping_add(expected) } else { code });
+            q[s] = code;
+            surprise &= code == 0;
+            s += 1;
         }
         q[0] = q[0].wrapping_add(expected);
         self.lowest[block] = q[0];
