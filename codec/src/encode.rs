@@ -119,11 +119,13 @@ impl Codec {
             let tiles = self.tiles(header, field, lattice, target, &methods);
             let used = square(&tiles) / allowed;
             // About what these would take if they erred by what is allowed.
-            if kept(&aimed) && aimed.as_ref().is_some_and(|aimed| total(aimed) * 1.2 < total(&tiles) * used.sqrt()) {
+            let ahead = |aimed| total(aimed) * 1.2 < total(&tiles) * used.sqrt() && best.as_ref().is_none_or(|(_, best)| total(aimed) < total(best));
+            if kept(&aimed) && aimed.as_ref().is_some_and(|aimed| ahead(aimed)) {
                 return (start, aimed.expect("tiles that keep the limit"));
             }
             let met = used <= 1.0;
-            if met {
+            // Packed data err by nothing in bins as wide as their steps, and may take more bytes in wider ones.
+            if met && best.as_ref().is_none_or(|(_, best)| total(&tiles) < total(best)) {
                 best = Some((lattice, tiles));
             }
             if met && (used > 0.95 || lattice.error() > lattice.high - lattice.low) {
@@ -197,7 +199,7 @@ impl Codec {
         let tile = prepared.tile(lattice);
         let threads = self.threads_each(header.plan.count());
         let by = |method: MethodChoice, tile: &Tile, threads: usize| match method {
-            MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, effort, threads),
+            MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, &header.options, threads),
             MethodChoice::SrnSz => self.srn_sz(tile, effort, threads),
             _ => Some(Candidate { coded: interpolation::encode(tile, effort), method: MethodChoice::Interpolation, model: None }),
         };
@@ -225,8 +227,9 @@ impl Codec {
         EncodedTile { entry, bytes, square, model }
     }
 
-    /// A tile by CAESAR-V, and its model; `None` without a model that works.
-    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, effort: Effort, threads: usize) -> Option<Candidate> {
+    /// A tile by CAESAR-V, and its model; `None` without a model that works, or where others are there for a target out of its reach.
+    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, options: &Options, threads: usize) -> Option<Candidate> {
+        let effort = options.effort;
         let roles = [effort, Effort::Balanced].map(|effort| caesar_v::role(tile.shape, effort));
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
         // Half a unit for the rounding of values to the lattice.
@@ -236,7 +239,8 @@ impl Codec {
             Target::PatchMeanSquare(limit) => residual::Target::PatchMeanSquare(on_lattice(limit)),
             _ => residual::Target::Pointwise,
         };
-        let coded = caesar_v::encode(tile, target, effort, &*model, threads).ok()?;
+        let alone = options.method == MethodChoice::CaesarV;
+        let coded = caesar_v::encode(tile, target, effort, alone, &*model, threads).ok()??;
         Some(Candidate { coded, method: MethodChoice::CaesarV, model: Some(model.hash()) })
     }
 

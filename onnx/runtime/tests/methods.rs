@@ -87,6 +87,20 @@ fn bounds_hold() {
     }
 }
 
+/// Packed data under a mean target tighter than their steps: positions of steps are all there is to code.
+#[test]
+fn a_mean_target_finds_packed_data() {
+    let codec = codec(Library::None);
+    let (layout, field) = field(&[3, 96, 120]);
+    let packed: Vec<f32> = field.iter().map(|v| (v * 20.0).round() / 20.0).collect();
+    let size = |method| {
+        let options = Options { method, ..Options::new(Bound::Nrmse(2e-5)) };
+        codec.encode(&layout, &bytes(&packed), &options).unwrap().len()
+    };
+    let (auto, alone) = (size(MethodChoice::Auto), size(MethodChoice::Interpolation));
+    assert!(auto <= alone + alone / 50, "{auto} bytes, {alone} by interpolation alone");
+}
+
 #[test]
 fn every_engine_and_number_of_threads_gives_the_same_bytes() {
     let (layout, field) = field(&[16, 140, 150]);

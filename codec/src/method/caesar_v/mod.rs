@@ -36,14 +36,15 @@ pub fn role(shape: [usize; 3], effort: Effort) -> &'static str {
     }
 }
 
-/// Encodes a tile on up to `threads` threads.
+/// Encodes a tile on up to `threads` threads. `None`: latents cannot keep the mean target; `alone`, they leave what they miss to the
+/// residual stage, which takes long and many bytes.
 ///
 /// # Errors
 /// A shape too thin for blocks (thousands of points by one or two), and what a broken model causes: tables or outputs that
 /// do not fit.
-pub fn encode(tile: &Tile, target: Target, effort: Effort, model: &dyn Model, threads: usize) -> Result<Coded> {
+pub fn encode(tile: &Tile, target: Target, effort: Effort, alone: bool, model: &dyn Model, threads: usize) -> Result<Option<Coded>> {
     let model = Networks { threads, ..Networks::of(model)? };
-    search::smallest(tile, target, effort, &model)
+    search::smallest(tile, target, effort, alone, &model)
 }
 
 /// Decodes a tile on up to `threads` threads.

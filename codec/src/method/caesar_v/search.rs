@@ -12,8 +12,8 @@ use crate::residual::{self, Target};
 use crate::threads::side_by_side;
 use crate::transform::{self, Layout, Rates, SIDES};
 
-/// Encodes a tile with the best settings the effort finds.
-pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -> Result<Coded> {
+/// Encodes a tile with the best settings the effort finds; as [`super::encode`].
+pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model: &Networks) -> Result<Option<Coded>> {
     let padding = Padding::new(tile.shape, model.frames)?;
     let image = Image::of(tile, &padding);
     let (analysis, start, rates) = Analysis::cheapest(&image, tile, target, &padding, model);
@@ -62,8 +62,8 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
             }
             match nearest.expect("a search tries its first step") {
                 (error, candidate) if error <= limit => closed(candidate)?,
-                // Out of reach of latents: they leave the rest to the residual stage.
-                (_, candidate) => cheapest(candidate.settings.step)?,
+                (_, candidate) if alone => cheapest(candidate.settings.step)?,
+                _ => return Ok(None),
             }
         }
     };
@@ -73,7 +73,7 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, model: &Networks) -
         let plain = open(Settings { sharpen: false, ..best.2.settings })?;
         best = smaller(best, closed(plain)?);
     }
-    Ok(best.1)
+    Ok(Some(best.1))
 }
 
 /// What a candidate costs, its bytes, and itself.

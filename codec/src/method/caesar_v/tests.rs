@@ -115,7 +115,7 @@ fn worst(tile: &Tile, decoded: &[i32]) -> u32 {
 }
 
 fn round_trip(tile: &Tile, target: Target, effort: Effort, model: &Toy) -> Coded {
-    let coded = encode(tile, target, effort, model, 1).unwrap();
+    let coded = encode(tile, target, effort, true, model, 1).unwrap().expect("alone, it keeps every target");
     let decoded = decode(&coded.bytes, tile.shape, tile.mask, model, 2).unwrap();
     assert!(decoded == coded.decoded, "decoder and encoder differ for {:?}", tile.shape);
     coded
@@ -142,7 +142,7 @@ fn bytes_are_the_same_on_any_number_of_threads() {
     let (shape, model) = ([2, 200, 230], Toy::new(1));
     let values = field(shape, 60_000.0, 40_000);
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
-    let [one, three] = [1, 3].map(|threads| encode(&tile, Target::MeanSquare(1e6), Effort::Fast, &model, threads).unwrap());
+    let [one, three] = [1, 3].map(|threads| encode(&tile, Target::MeanSquare(1e6), Effort::Fast, false, &model, threads).unwrap().unwrap());
     assert!(one.bytes == three.bytes);
     for threads in [1, 2] {
         assert!(decode(&one.bytes, shape, None, &model, threads).unwrap() == one.decoded);
@@ -155,12 +155,12 @@ fn a_smooth_field_is_cheap_and_a_constant_nearly_free() {
     let model = Toy::new(8);
     let values = field(shape, 20_000.0, 0);
     let smooth =
-        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model, 1);
-    assert!(smooth.unwrap().bytes.len() * 100 < values.len() * 4);
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, 1);
+    assert!(smooth.unwrap().unwrap().bytes.len() * 100 < values.len() * 4);
     let values = vec![123_456; values.len()];
     let flat =
-        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model, 1);
-    assert!(flat.unwrap().bytes.len() <= 20);
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, 1);
+    assert!(flat.unwrap().unwrap().bytes.len() <= 20);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn masked_points_cost_next_to_nothing() {
     let model = Toy::new(8);
     let mask: Vec<bool> = (0..values.len()).map(|i| i % 128 >= 64).collect();
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
-    let all = encode(&tile, Target::Pointwise, Effort::Fast, &model, 1).unwrap().bytes.len();
+    let all = encode(&tile, Target::Pointwise, Effort::Fast, true, &model, 1).unwrap().unwrap().bytes.len();
     let half = round_trip(&Tile { mask: Some(&mask), ..tile }, Target::Pointwise, Effort::Fast, &model);
     assert!(half.bytes.len() * 100 < all * 60, "{} of {all}", half.bytes.len());
     values.fill(5);
@@ -215,14 +215,14 @@ fn a_model_of_something_else_is_an_error() {
     let shape = [8, 16, 16];
     let values = field(shape, 6000.0, 2000);
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 4 };
-    let bytes = encode(&tile, Target::Pointwise, Effort::Fast, &Toy::new(8), 1).unwrap().bytes;
+    let bytes = encode(&tile, Target::Pointwise, Effort::Fast, true, &Toy::new(8), 1).unwrap().unwrap().bytes;
     let mut missing = Toy::new(8);
     missing.tables.remove(1);
     let mut odd = Toy::new(8);
     odd.tables[0].1[0] = 5;
     let broken = Toy { broken: true, ..Toy::new(8) };
     for model in [missing, odd, broken] {
-        assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, &model, 1), Err(Error::Model(_))));
+        assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, true, &model, 1), Err(Error::Model(_))));
         assert!(matches!(decode(&bytes, shape, None, &model, 1), Err(Error::Model(_))));
     }
 }
@@ -268,7 +268,7 @@ proptest! {
         let shape = [4, 40, 40];
         let values = field(shape, 60_000.0, 200);
         let model = Toy::new(8);
-        let mut bytes = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, &model, 1).unwrap().bytes;
+        let mut bytes = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, 1).unwrap().unwrap().bytes;
         let place = at.index(bytes.len());
         bytes[place] ^= 1 << bit;
         let _ = decode(&bytes, shape, None, &model, 1);
