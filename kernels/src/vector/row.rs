@@ -1,4 +1,4 @@
-//! Rows in blocks of groups of sixteen targets.
+//! Rows in groups of sixteen targets, the last of which begins earlier rather than end beyond the row, and blocks of some groups.
 
 use super::dense::{filter, network};
 use super::finish::{finish, quiet};
@@ -64,13 +64,6 @@ fn check(predictor: &Predictor, row: &Row, targets: usize) {
     assert_eq!(row.references.is_some(), predictor.is_referred(), "a row of the network's kind");
 }
 
-/// Where the groups of the block from `x` on begin. The last one of a row begins earlier rather than end beyond it.
-#[inline(always)]
-fn groups(x: usize, targets: usize) -> impl ExactSizeIterator<Item = (usize, usize)> {
-    let groups = (targets - x).div_ceil(LANES).min(GROUPS);
-    (0..groups).map(move |group| (group, (x + LANES * group).min(targets - LANES)))
-}
-
 struct Predict<'a> {
     predictor: &'a Predictor,
     row: &'a Row<'a>,
@@ -95,42 +88,44 @@ impl Kernel for Predict<'_> {
         let details = if row.references.is_some() { DETAILS } else { row.own.len() };
         let mut tail = [0; LANES];
         tail.copy_from_slice(&prediction[targets - LANES..]);
-        for x in (0..targets).step_by(LANES * GROUPS) {
-            if x + LANES * GROUPS >= targets {
-                // The block before may have replaced what the last group is to start from.
-                prediction[targets - LANES..].copy_from_slice(&tail);
+        // Where the groups of a block begin: the next ones that are not quiet.
+        let (mut starts, mut count) = ([0; GROUPS], 0);
+        for x in (0..targets).step_by(LANES) {
+            let (last, x) = (x + LANES >= targets, x.min(targets - LANES));
+            if last {
+                // The group before may have replaced what this one is to start from.
+                prediction[x..].copy_from_slice(&tail);
             }
             // SAFETY: the row was checked and has at least sixteen targets; each stage reads what those before it wrote.
             unsafe {
-                for (group, x) in groups(x, targets) {
-                    gather(l, row, &scales, prediction, x, group, &mut scratch);
+                gather(l, row, &scales, prediction, x, count, &mut scratch);
+                if l.to_array(quiet(l, &scales, count, &scratch)) == [-1; LANES] {
+                    classes[x..][..LANES].fill(0);
+                } else {
+                    starts[count] = x;
+                    count += 1;
                 }
-                let count = groups(x, targets).len();
-                let mut all_quiet = l.splat(-1);
-                for group in 0..count {
-                    all_quiet = l.and(all_quiet, quiet(l, &scales, group, &scratch));
-                }
-                if l.to_array(all_quiet) == [-1; LANES] {
-                    groups(x, targets).for_each(|(_, x)| classes[x..][..LANES].fill(0));
+                if count < GROUPS && !last {
                     continue;
                 }
                 match sums {
                     None => network(l, &predictor.packed, count, &mut scratch),
-                    Some(sums) => take(l, sums, x, targets, &mut scratch),
+                    Some(sums) => take(l, sums, &starts[..count], targets, &mut scratch),
                 }
                 filter(l, &predictor.packed, details, count, &mut scratch);
-                for (group, x) in groups(x, targets) {
-                    finish(l, &scales, group, &scratch, &mut prediction[x..], &mut classes[x..]);
+                for (group, x) in starts[..count].iter().enumerate() {
+                    finish(l, &scales, group, &scratch, &mut prediction[*x..], &mut classes[*x..]);
                 }
             }
+            count = 0;
         }
     }
 }
 
-/// Takes the sums of a block instead of computing them.
+/// Takes the sums of groups that begin at `starts` instead of computing them.
 #[inline(always)]
-fn take<L: Lanes>(l: L, sums: &[i32], x: usize, targets: usize, scratch: &mut Scratch) {
-    for (group, x) in groups(x, targets) {
+fn take<L: Lanes>(l: L, sums: &[i32], starts: &[usize], targets: usize, scratch: &mut Scratch) {
+    for (group, &x) in starts.iter().enumerate() {
         for (plane, sums) in scratch.sums[..OUTPUTS].iter_mut().zip(sums.chunks_exact(targets)) {
             let (sums, _) = sums[x..].as_chunks();
             plane.write(l, group, l.load(&sums[0]));
