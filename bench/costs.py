@@ -67,11 +67,11 @@ def masks(spec):
 
 def threads(spec):
     data, ordinary = load(spec)
-    for effort in (0, 1):
+    for method, effort in ((4, 0), (4, 1), (5, 0)):
         for count in ("1", "2"):
             os.environ["CAESAR_NUM_THREADS"] = count
-            runs = [pack(data, 1, 1e-3 * span(data, ordinary), 5, effort)[2:] for _ in range(5)]
-            print(f"{spec} effort {effort} threads {count}: write {min(r[0] for r in runs):.3f} s, read {min(r[1] for r in runs):.3f} s")
+            runs = [pack(data, 1, 1e-3 * span(data, ordinary), method, effort)[2:] for _ in range(5)]
+            print(f"{spec} method {method} effort {effort} threads {count}: write {min(r[0] for r in runs):.3f} s, read {min(r[1] for r in runs):.3f} s")
 
 
 def first(spec):
