@@ -160,7 +160,7 @@ mod tests {
     fn every_wrong_word_of_a_file_is_an_error() {
         let good = sample(&[4, 5]).write();
         for (index, value, name) in
-            [(0, 0x0CAE_0002, "newer"), (1, 6, "mode 6"), (4, 99, "method 99"), (5, 3, "effort 3"), (6, 4, "kind 4"), (6, 0x0002_0180, "extents"), (6, 0x0002_0200, "order 2"), (6, 0x0003_0000, "extents"), (7, 0, "size 0")]
+            [(0, 0x0CAE_0002, "newer"), (1, 8, "mode 8"), (4, 99, "method 99"), (5, 3, "effort 3"), (6, 4, "kind 4"), (6, 0x0002_0180, "extents"), (6, 0x0002_0200, "order 2"), (6, 0x0003_0000, "extents"), (7, 0, "size 0")]
         {
             let mut words = good.clone();
             words[index] = value;

@@ -2,7 +2,7 @@
 //!
 //! Before a row is coded its codes' expected sizes are known as *classes*, four to an octave. Codes of a class follow a
 //! histogram that starts as a logistic distribution of this scale and counts what occurs. Parts of a step are coded side by
-//! side: each counts for itself, and what all have counted is learned after it.
+//! side: each counts for itself, and what all have counted is learned after it, as soon as it is much.
 
 use super::ans::{SYMBOLS, SymbolCoder, Table};
 use super::codes::log_class;
@@ -218,9 +218,7 @@ impl Histogram {
         above[reach + 1] += 2 * half(occurred[2 * reach + 1]);
         counts.iter().map(|&count| u64::from(count)).sum()
     }
-}
 
-impl Histogram {
     /// How often each size is known to occur, pending ones counted.
     fn known(&self) -> [f32; SIZES] {
         let mut counts = [0; SYMBOLS];
