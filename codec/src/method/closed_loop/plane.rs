@@ -98,6 +98,7 @@ impl<T: Copy + Default> Plane<T> {
     }
 }
 
+/// A row of margin from the row at the edge and one inside of it.
 fn fill_row<T: Copy>(out: &mut [T], edge: &[T], inner: &[T], beyond: impl Fn(T, T) -> T) {
     for (out, (&edge, &inner)) in out.iter_mut().zip(edge.iter().zip(inner)) {
         *out = beyond(edge, inner);
