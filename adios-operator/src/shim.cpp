@@ -82,7 +82,7 @@ public:
         Throw(caesar_message());
     }
 
-    // ADIOS2 does not say how much room there is; a block whose checksums are right is as large as what was written.
+    // ADIOS2 does not say how much room there is; a block whose checksum is right is as large as what was written.
     size_t InverseOperate(const char *bufferIn, const size_t sizeIn, char *dataOut) override
     {
         size_t bytes = 0;

@@ -44,7 +44,8 @@ impl Lattice {
         let range = high - low;
         (0..=BIN_BITS).rev().find_map(|bin_bits| {
             let half_bin = if bin_bits == 0 { 0.0 } else { (1 << (bin_bits - 1)) as f64 };
-            let step = error / (half_bin + 0.5);
+            // Twenty bits behind the leading one, as a stream has room for.
+            let step = f64::from_bits((error / (half_bin + 0.5)).to_bits() >> 32 << 32);
             // One factor of two in the origin's favour, one for predictions that overshoot.
             let fits = step.is_normal() && range.is_finite() && range / step < f64::from(LATTICE_LIMIT);
             fits.then_some(Lattice { domain, low, high, step, bin_bits })

@@ -21,7 +21,7 @@ pub struct Inspection {
     /// Bit patterns of the special values: fills, NaNs, infinities.
     pub specials: Vec<u64>,
     pub tiles: Vec<TileInspection>,
-    /// Header, tile table and checksums.
+    /// Header, tile table and checksum.
     pub overhead_bytes: usize,
 }
 
@@ -44,7 +44,7 @@ impl TileInspection {
     }
 }
 
-/// Reads a stream's header and tile table and checks its checksums.
+/// Reads a stream's header and tile table and checks its checksum.
 ///
 /// # Errors
 /// As [`crate::Codec::decode`], but for damage inside a tile.

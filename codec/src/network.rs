@@ -61,9 +61,14 @@ pub fn pixels_by_planes<N: Network + ?Sized>(network: &N, pixels: &Tensor<u8>) -
     }
 }
 
-/// The SHA-256 of a model: what a stream names it by.
+/// The first eight bytes of the SHA-256 of a model's `model.toml`: what a stream names it by. No two of the models that there will ever be
+/// share them by chance; whether the right one decoded, the checksum of each tile's values tells.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModelHash(pub [u8; 32]);
+pub struct ModelHash(pub [u8; ModelHash::SIZE]);
+
+impl ModelHash {
+    pub const SIZE: usize = 8;
+}
 
 impl std::fmt::Display for ModelHash {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {

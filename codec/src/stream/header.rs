@@ -1,6 +1,6 @@
 //! The header: everything a decoder must know before the first tile (`docs/format.md`, "Header").
 
-use super::bytes::{Reader, put_varint};
+use super::bytes::{Reader, put_section, put_varint};
 use crate::bound::{Domain, Lattice};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Element, Kind, Layout};
@@ -54,16 +54,20 @@ impl Header {
         let Options { bound, method, effort } = self.options;
         out.push(bound.mode() as u8);
         out.push((method.number() | effort.number() << 4) as u8);
-        out.extend_from_slice(&bound.value().to_le_bytes());
+        put_section(out, format!("{:e}", bound.value()).as_bytes());
         put_varint(out, self.plan.item as u64);
         self.plan.tile.iter().for_each(|&n| put_varint(out, n as u64));
         out.push(u8::from(self.lattice.is_some()) | u8::from(!self.models.is_empty()) << 1);
         if let Some(lattice) = &self.lattice {
             let domain = DOMAINS.iter().position(|d| *d == lattice.domain).expect("every domain stands in the table") as u8;
             out.push(lattice.bin_bits as u8 | domain << 4);
-            for number in [lattice.low, lattice.high, lattice.step] {
-                out.extend_from_slice(&number.to_le_bytes());
+            for number in [lattice.low, lattice.high] {
+                match is_single(lattice.domain, size) {
+                    true => out.extend_from_slice(&(number as f32).to_le_bytes()),
+                    false => out.extend_from_slice(&number.to_le_bytes()),
+                }
             }
+            out.extend_from_slice(&lattice.step.to_le_bytes()[4..]);
             out.push(self.specials.len() as u8);
             for bits in &self.specials {
                 out.extend_from_slice(&bits.to_le_bytes()[..size]);
@@ -107,9 +111,12 @@ impl Header {
         layout.byte_len()?;
         let mode = reader.u8()?;
         let choice = u32::from(reader.u8()?);
+        let Some(bound) = std::str::from_utf8(reader.section()?).ok().and_then(|text| text.parse().ok()) else {
+            return corrupt("a bound that is not a number");
+        };
         let asked = (|| {
             Ok(Options {
-                bound: Bound::from_mode(mode.into(), reader.f64()?)?,
+                bound: Bound::from_mode(mode.into(), bound)?,
                 method: MethodChoice::from_number(choice & 15)?,
                 effort: Effort::from_number(choice >> 4)?,
             })
@@ -132,7 +139,9 @@ impl Header {
                 return corrupt("unknown kind of lattice");
             };
             let bin_bits = u32::from(code & 15);
-            let found = Lattice { domain, bin_bits, low: reader.f64()?, high: reader.f64()?, step: reader.f64()? };
+            let mut number = || if is_single(domain, element.size) { reader.f32().map(f64::from) } else { reader.f64() };
+            let (low, high) = (number()?, number()?);
+            let found = Lattice { domain, bin_bits, low, high, step: f64::from_bits(u64::from(reader.u32()?) << 32) };
             let count = usize::from(reader.u8()?);
             if count > MAX_SPECIALS {
                 return corrupt("too many special values");
@@ -149,11 +158,16 @@ impl Header {
         }
         if flags & 2 != 0 {
             for _ in 0..reader.u8()? {
-                models.push(ModelHash(reader.take(32)?.try_into().expect("32 bytes taken")));
+                models.push(ModelHash(reader.array()?));
             }
         }
         Ok(Header { version, layout, options, lattice, specials, plan, models })
     }
+}
+
+/// Whether the range of a lattice is stored in four bytes: its ends are values of the array, but for logarithms.
+fn is_single(domain: Domain, element_size: usize) -> bool {
+    domain == Domain::Linear && element_size == 4
 }
 
 const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];

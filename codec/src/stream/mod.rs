@@ -17,15 +17,13 @@ pub struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// header | tile table | CRC32C of both | tiles | CRC32C of the tiles
+    /// header | tile table | tiles | CRC32C of all before
     pub fn write(header: &Header, tiles: &[(Entry, Vec<u8>)]) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + tiles.iter().map(|(_, bytes)| bytes.len() + 16).sum::<usize>());
         header.write(&mut out);
         tiles.iter().for_each(|(entry, _)| entry.write(&mut out));
-        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
-        let payload = out.len();
         tiles.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
-        out.extend_from_slice(&crc32c::crc32c(&out[payload..]).to_le_bytes());
+        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
         out
     }
 
@@ -38,16 +36,10 @@ impl<'a> Stream<'a> {
             return Err(Error::InsufficientData(format!("a table of {count} tiles announced")));
         }
         let entries = (0..count).map(|_| Entry::read(&mut reader)).collect::<Result<Vec<_>>>()?;
-        let head = &bytes[..bytes.len() - reader.rest().len()];
-        if reader.u32()? != crc32c::crc32c(head) {
-            return corrupt("the header's checksum is wrong");
-        }
-        let payload = reader.rest();
-        let tiles =
-            entries.into_iter().map(|e| Ok((e, reader.take(e.length)?))).collect::<Result<Vec<_>>>()?;
-        let payload = &payload[..payload.len() - reader.rest().len()];
-        if reader.u32()? != crc32c::crc32c(payload) {
-            return corrupt("the payload's checksum is wrong");
+        let tiles = entries.into_iter().map(|e| Ok((e, reader.take(e.length)?))).collect::<Result<Vec<_>>>()?;
+        let before = &bytes[..bytes.len() - reader.rest().len()];
+        if reader.u32()? != crc32c::crc32c(before) {
+            return corrupt("the checksum is wrong");
         }
         if !reader.rest().is_empty() {
             return corrupt("bytes after the end");

@@ -59,7 +59,7 @@ impl LoadedModel {
     /// Reads the manifest; the graphs wait until they are asked for.
     pub fn open(origin: Origin, settings: &Arc<Settings>) -> Result<Self> {
         let bytes = origin.read("model.toml")?;
-        let hash = ModelHash(Sha256::digest(&bytes).into());
+        let hash = ModelHash(*Sha256::digest(&bytes).first_chunk().expect("32 bytes"));
         let manifest = Manifest::parse(&bytes)?;
         let settings = settings.clone();
         Ok(LoadedModel { manifest, origin, hash, settings, graphs: Mutex::default(), loaded: OnceLock::new(), made: OnceLock::new() })
@@ -109,7 +109,7 @@ impl LoadedModel {
 }
 
 fn verify(entry: &GraphFile, file: &[u8]) -> Result<()> {
-    let found = ModelHash(Sha256::digest(file).into()).to_string();
+    let found: String = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
     match found.eq_ignore_ascii_case(&entry.sha256) {
         true => Ok(()),
         false => Err(Error::Model(format!("{} has the SHA-256 {found}, model.toml says {}", entry.file, entry.sha256))),

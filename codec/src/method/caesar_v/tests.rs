@@ -70,7 +70,7 @@ impl Model for Toy {
     }
 
     fn hash(&self) -> ModelHash {
-        ModelHash([7; 32])
+        ModelHash([7; ModelHash::SIZE])
     }
 
     fn graph(&self, name: &str) -> Result<Arc<dyn Network>> {

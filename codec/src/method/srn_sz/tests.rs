@@ -52,7 +52,7 @@ impl Model for Random {
     }
 
     fn hash(&self) -> ModelHash {
-        ModelHash([9; 32])
+        ModelHash([9; ModelHash::SIZE])
     }
 
     fn graph(&self, name: &str) -> Result<Arc<dyn Network>> {
