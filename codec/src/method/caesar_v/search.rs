@@ -20,24 +20,31 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model:
     drop(image);
 
     let base = Settings { sharpen: true, step: start.step, ..analysis.settings };
-    let open = |settings: Settings| Candidate::of(analysis.latents(settings.step, &rates, model.threads), settings, &analysis, &padding, model);
+    let open = |settings: Settings, model: &Networks| Candidate::of(analysis.latents(settings.step, &rates, model.threads), settings, &analysis, &padding, model);
     let closed = |candidate: Candidate| -> Result<Closed> {
         let coded = candidate.encode(tile, target, &analysis, model)?;
         Ok((residual::cost(&coded, tile, target), coded, candidate))
     };
     let cheapest = |first: u16| {
         steps::cheapest(first, effort, |step| {
-            let closed = closed(open(Settings { step, ..base })?)?;
+            let closed = closed(open(Settings { step, ..base }, model)?)?;
             Ok((closed.0, closed))
         })
     };
     let mut best = match target {
         Target::Pointwise => {
-            let mut best = closed(open(base)?)?;
-            for step in steps::around(start.step, effort) {
-                best = smaller(best, closed(open(Settings { step, ..base })?)?);
-            }
-            best
+            let steps: Vec<u16> = std::iter::once(start.step).chain(steps::around(start.step, effort)).collect();
+            let alone = Networks { threads: 1, ..*model };
+            let of = |i: usize| closed(open(Settings { step: steps[i], ..base }, &alone)?);
+            let mut best: Result<Option<(usize, Closed)>> = Ok(None);
+            side_by_side(model.threads, steps.len(), of, |i, closed| {
+                best = std::mem::replace(&mut best, Ok(None)).and_then(|best| {
+                    let closed = closed?;
+                    // At equal cost the first, whoever comes first.
+                    Ok(Some(best.filter(|(j, best)| (best.0, *j) < (closed.0, i)).unwrap_or((i, closed))))
+                });
+            });
+            best?.expect("the first step is tried").1
         }
         Target::PatchMeanSquare(_) => cheapest(start.step)?,
         Target::MeanSquare(limit) => {
@@ -70,7 +77,7 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model:
     if effort == Effort::Best {
         let hyper = Candidate { settings: Settings { hyper: true, ..best.2.settings }, ..best.2.clone() };
         best = smaller(best, closed(hyper)?);
-        let plain = open(Settings { sharpen: false, ..best.2.settings })?;
+        let plain = open(Settings { sharpen: false, ..best.2.settings }, model)?;
         best = smaller(best, closed(plain)?);
     }
     Ok(Some(best.1))
