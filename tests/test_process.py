@@ -155,7 +155,7 @@ def test_beside_hdf5plugin(tmp_path):
     assert_within(data, read(tmp_path / "a.h5", "theirs"), "lossless")
 
 
-INSTRUCTIONS = ["portable", "avx2", "avx-vnni", "avx512-vnni", "neon", "neon-dot"]
+INSTRUCTIONS = ["portable", "avx2", "avx-vnni", "avx512-vnni", "amx", "neon", "neon-dot"]
 
 
 @pytest.mark.parametrize("effort", [0, 1, 2])

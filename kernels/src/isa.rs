@@ -17,10 +17,11 @@ pub(crate) enum Set {
     Avx2,
     AvxVnni,
     Avx512Vnni,
+    Amx,
 }
 
 impl Set {
-    const ALL: [Set; 6] = [Set::Portable, Set::Neon, Set::NeonDot, Set::Avx2, Set::AvxVnni, Set::Avx512Vnni];
+    const ALL: [Set; 7] = [Set::Portable, Set::Neon, Set::NeonDot, Set::Avx2, Set::AvxVnni, Set::Avx512Vnni, Set::Amx];
 
     fn name(self) -> &'static str {
         match self {
@@ -30,6 +31,7 @@ impl Set {
             Set::Avx2 => "avx2",
             Set::AvxVnni => "avx-vnni",
             Set::Avx512Vnni => "avx512-vnni",
+            Set::Amx => "amx",
         }
     }
 
@@ -51,6 +53,8 @@ impl Set {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vnni")
             }
+            #[cfg(target_arch = "x86_64")]
+            Set::Amx => Set::Avx512Vnni.is_available() && crate::amx::available(),
             _ => false,
         }
     }
@@ -75,7 +79,7 @@ impl Isa {
     }
 
     /// The fastest of this processor, or no faster than the one that the environment variable `CAESAR_KERNELS` names
-    /// (`portable`, `neon`, `neon-dot`, `avx2`, `avx-vnni`, `avx512-vnni`) at the first call.
+    /// (`portable`, `neon`, `neon-dot`, `avx2`, `avx-vnni`, `avx512-vnni`, `amx`) at the first call.
     pub fn best() -> Isa {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| Isa::chosen(std::env::var("CAESAR_KERNELS").ok().as_deref()))
@@ -87,7 +91,7 @@ impl Isa {
 
     fn chosen(name: Option<&str>) -> Isa {
         let named = name.and_then(|name| Set::ALL.into_iter().find(|set| set.name() == name));
-        let limit = named.unwrap_or(Set::Avx512Vnni);
+        let limit = named.unwrap_or(Set::Amx);
         Self::available().into_iter().rfind(|isa| isa.0 <= limit).unwrap_or(Isa::PORTABLE)
     }
 }

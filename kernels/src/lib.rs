@@ -4,6 +4,8 @@
 //! predictions of lattice values and tells the scale of what is left, the same integers with every instruction set.
 //! [`loops!`] compiles what needs no kernel of its own for wide registers.
 
+#[cfg(target_arch = "x86_64")]
+pub mod amx;
 mod isa;
 mod loops;
 mod portable;

@@ -1,5 +1,6 @@
 //! Plain loops, compiled once more for wider registers than every processor has.
 
+#[cfg(target_arch = "x86_64")]
 use crate::isa::{Isa, Set};
 
 /// Loops over slices, simple enough that a compiler finds the vector instructions.

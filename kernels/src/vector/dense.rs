@@ -1,7 +1,7 @@
 //! Dense layers and filters: four outputs of up to four vectors of targets at a time.
 
 use super::lanes::Lanes;
-use super::packed::{Layer, Packed, Reduction, TILE};
+use super::packed::{Layer, Packed, Reduction, TILE, Tile};
 use super::scratch::{Plane, Scratch};
 
 /// What a tile multiplies.
@@ -34,6 +34,9 @@ impl Dot for Details {
 pub unsafe fn network<L: Lanes>(l: L, packed: &Packed, groups: usize, scratch: &mut Scratch) {
     // SAFETY: by contract.
     unsafe {
+        if l.network(packed, groups, scratch) {
+            return;
+        }
         match (L::WIDE, groups) {
             (true, 4) => layers::<L, 4>(l, packed, 0, scratch),
             (true, 3) => layers::<L, 3>(l, packed, 0, scratch),
@@ -98,16 +101,9 @@ fn weights(layer: &Layer, tile: usize) -> &[[i32; TILE]] {
 unsafe fn hidden<L: Lanes, const G: usize>(l: L, layer: &Layer, group: usize, from: &[Plane], to: &mut [Plane]) {
     for (t, tile) in layer.tiles.iter().enumerate() {
         // SAFETY: by contract.
-        let mut sums = unsafe { sums::<L, Codes, G>(l, from, weights(layer, t), tile.bias(L::SIGNED), group) };
-        if let Some(reduction) = &tile.reduction {
-            for o in 0..TILE {
-                for g in 0..G {
-                    sums[o][g] = reduce(l, sums[o][g], reduction, o);
-                }
-            }
-        }
+        let sums = unsafe { sums::<L, Codes, G>(l, from, weights(layer, t), tile.bias(L::SIGNED), group) };
         for g in 0..G {
-            to[t].write(l, group + g, l.quantise([sums[0][g], sums[1][g], sums[2][g], sums[3][g]], &tile.rounding));
+            to[t].write(l, group + g, round(l, tile, [sums[0][g], sums[1][g], sums[2][g], sums[3][g]]));
         }
     }
 }
@@ -160,6 +156,17 @@ unsafe fn tile<L: Lanes, D: Dot, const G: usize>(
             to[o].write(l, group + g, sums[o][g]);
         }
     }
+}
+
+/// Codes of four outputs.
+#[inline(always)]
+pub fn round<L: Lanes>(l: L, tile: &Tile, mut sums: [L::V; TILE]) -> L::V {
+    if let Some(reduction) = &tile.reduction {
+        for o in 0..TILE {
+            sums[o] = reduce(l, sums[o], reduction, o);
+        }
+    }
+    l.quantise(sums, &tile.rounding)
 }
 
 #[inline(always)]

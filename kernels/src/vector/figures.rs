@@ -66,6 +66,7 @@ fn figures() {
     for isa in Isa::available() {
         // Of two ports; of four with NEON, which without its dot product takes four instructions for sixteen products.
         let most = match isa.set() {
+            Set::Amx => 1024.0,
             Set::Avx512Vnni => 128.0,
             Set::AvxVnni => 64.0,
             Set::Avx2 => 32.0,

@@ -1,6 +1,7 @@
 //! What the kernels ask of an instruction set.
 
-use super::packed::Rounding;
+use super::packed::{Packed, Rounding};
+use super::scratch::Scratch;
 
 /// Targets side by side.
 pub const LANES: usize = 16;
@@ -60,6 +61,15 @@ pub trait Lanes: Copy {
     fn dot_codes(self, sum: Self::V, codes: Self::V, weights: Self::V) -> Self::V;
     /// Four sums that hold half a unit already, rounded to codes; for shifts in 1..=8.
     fn quantise(self, sums: [Self::V; 4], rounding: &Rounding) -> Self::V;
+
+    /// The whole network, where the set has instructions for that; says whether.
+    ///
+    /// # Safety
+    /// `groups` groups are gathered.
+    #[inline(always)]
+    unsafe fn network(self, _packed: &Packed, _groups: usize, _scratch: &mut Scratch) -> bool {
+        false
+    }
 }
 
 /// A number in both halves of a pair.

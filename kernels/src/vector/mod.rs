@@ -34,7 +34,10 @@ pub fn run<K: Kernel>(isa: Isa, kernel: K) {
     match isa.set() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an `Isa` exists only for instructions that this processor has.
-        Set::Avx512Vnni => unsafe { x86::zmm::run(kernel) },
+        Set::Amx => unsafe { x86::tiles::run(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Set::Avx512Vnni => unsafe { x86::zmm::run::<false, K>(kernel) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Set::AvxVnni => unsafe { x86::ymm::run_vnni(kernel) },

@@ -1,12 +1,14 @@
 //! Weights in the order in which the kernels read them.
 
+#[cfg(target_arch = "x86_64")]
+use super::x86::tiles::Blocks;
 use crate::predictor::{Dense, FILTERS};
 use crate::row::DETAILS;
 
 /// Details of a target, two by two.
 pub const PAIRS: usize = DETAILS / 2;
-/// Sums of the last layer, padded to whole tiles.
-pub const SUMS: usize = 12;
+/// Sums of the last layer, padded to what any kernel computes together.
+pub const SUMS: usize = 16;
 /// Outputs that are computed together.
 pub const TILE: usize = 4;
 
@@ -25,6 +27,8 @@ pub struct Layer {
     /// Tile, quad, output: four weights.
     pub weights: Vec<[i32; TILE]>,
     pub tiles: Vec<Tile>,
+    #[cfg(target_arch = "x86_64")]
+    pub blocks: Blocks,
 }
 
 #[derive(Debug, Clone)]
@@ -91,7 +95,14 @@ impl Layer {
                 rounding: Rounding::new(shifts.map(|s| s.clamp(1, 8))),
             }
         };
-        Layer { quads: inputs / 4, weights, tiles: tiles.map(tile).collect() }
+        let tiles: Vec<Tile> = tiles.map(tile).collect();
+        Layer {
+            quads: inputs / 4,
+            weights,
+            #[cfg(target_arch = "x86_64")]
+            blocks: Blocks::new(dense, |o| tiles.get(o / TILE).map_or(0, |tile| tile.bias[o % TILE])),
+            tiles,
+        }
     }
 }
 

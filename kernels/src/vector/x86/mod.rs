@@ -1,5 +1,6 @@
 //! x86 registers of two widths. Their instructions shuffle and pack within 128 bits, four targets of ours.
 
+pub mod tiles;
 pub mod ymm;
 pub mod zmm;
 

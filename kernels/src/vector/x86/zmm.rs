@@ -1,18 +1,20 @@
 //! AVX-512 VNNI: sixteen lanes are one register.
 
-use super::{BRING_TOGETHER, TRANSPOSE};
+use super::{BRING_TOGETHER, TRANSPOSE, tiles};
 use crate::vector::Kernel;
 use crate::vector::lanes::{LANES, Lanes};
-use crate::vector::packed::Rounding;
+use crate::vector::packed::{Packed, Rounding};
+use crate::vector::scratch::Scratch;
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
+/// `TILES`: AMX is there, too, and configured.
 #[derive(Clone, Copy)]
-pub struct Zmm(());
+pub struct Zmm<const TILES: bool>(());
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn run<K: Kernel>(kernel: K) {
-    kernel.vector(Zmm(()));
+pub fn run<const TILES: bool, K: Kernel>(kernel: K) {
+    kernel.vector(Zmm::<TILES>(()));
 }
 
 macro_rules! safe {
@@ -23,7 +25,7 @@ macro_rules! safe {
     };
 }
 
-impl Zmm {
+impl<const TILES: bool> Zmm<TILES> {
     #[inline(always)]
     fn repeat(self, words: [u16; 8]) -> __m512i {
         safe!(_mm512_broadcast_i32x4(transmute::<[u16; 8], __m128i>(words)))
@@ -38,7 +40,7 @@ impl Zmm {
     }
 }
 
-impl Lanes for Zmm {
+impl<const TILES: bool> Lanes for Zmm<TILES> {
     type V = __m512i;
 
     const WIDE: bool = true;
@@ -189,5 +191,14 @@ impl Lanes for Zmm {
             let b = self.round(_mm512_packus_epi32(sums[2], sums[3]), rounding.factor[1], rounding.lost[1]);
             _mm512_shuffle_epi8(_mm512_packus_epi16(a, b), self.repeat(TRANSPOSE))
         })
+    }
+
+    #[inline(always)]
+    unsafe fn network(self, packed: &Packed, groups: usize, scratch: &mut Scratch) -> bool {
+        if TILES {
+            // SAFETY: by contract; only `tiles::run` makes a `Zmm` with tiles.
+            unsafe { tiles::network(Zmm(()), packed, groups, scratch) };
+        }
+        TILES
     }
 }

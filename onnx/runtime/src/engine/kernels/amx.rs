@@ -3,62 +3,19 @@
 //! Windows are walked in chunks of 64 bytes, so the codes of 16 neighbouring pixels are a tile as they lie in the image.
 
 use super::{Finish, LANES, Packed, Row, store};
+pub use caesar_kernels::amx::available;
+use caesar_kernels::amx::{ROW, ROWS, WHOLE};
 use std::arch::asm;
-use std::sync::OnceLock;
 
-/// Bytes of a row of a tile.
-pub const CHUNK: usize = 64;
+/// Codes of a tile's row.
+pub const CHUNK: usize = ROW;
 /// Pixels of a tile.
-const PIXELS: usize = 16;
-
-/// Whether the processor has the instructions and the system lets this process use their registers.
-pub fn available() -> bool {
-    static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| has_instructions() && permitted())
-}
-
-fn has_instructions() -> bool {
-    let (tile, int8) = (1 << 24, 1 << 25);
-    let features = std::arch::x86_64::__cpuid_count(7, 0).edx;
-    features & tile != 0 && features & int8 != 0
-}
-
-/// Linux saves the registers only for processes that ask.
-#[cfg(target_os = "linux")]
-fn permitted() -> bool {
-    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
-    const TILE_DATA: libc::c_long = 18;
-    // SAFETY: the call takes two numbers and touches no memory of this process.
-    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0 }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn permitted() -> bool {
-    false
-}
+const PIXELS: usize = ROWS;
 
 /// Whether tiles suit a row: enough pixels, and what a last chunk reads beyond a window lies inside the input.
 pub fn suits(packed: &Packed, row: &Row) -> bool {
     row.width >= PIXELS && (row.width - 1) * row.step + (row.rows - 1) * row.row_pitch + packed.span <= row.input.len()
 }
-
-/// All eight registers: 16 rows of 64 bytes.
-#[repr(C, align(64))]
-struct Config {
-    palette: u8,
-    start_row: u8,
-    reserved: [u8; 14],
-    bytes: [u16; 16],
-    rows: [u8; 16],
-}
-
-static CONFIG: Config = Config {
-    palette: 1,
-    start_row: 0,
-    reserved: [0; 14],
-    bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
-    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
-};
 
 /// Sums of up to four tiles of pixels and one block of channels.
 type Sums = [[[i32; LANES]; PIXELS]; 4];
@@ -136,7 +93,7 @@ macro_rules! tiles {
                         "add {sums}, 1024",
                     )*
                     "tilerelease",
-                    at = inout(reg) &CONFIG => _,
+                    at = inout(reg) &WHOLE => _,
                     chunk = inout(reg) chunks.start => _,
                     end = in(reg) chunks.end,
                     input = in(reg) self.input,
