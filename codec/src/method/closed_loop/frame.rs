@@ -1,6 +1,7 @@
 //! One frame coded level by level and phase by phase, by the same lines in both directions.
 
 use super::Steps;
+use super::coast::fill;
 use super::details::Sources;
 use super::fit::Search;
 use super::plane::{Level, Phase, Plane, Pyramid};
@@ -175,35 +176,3 @@ loops! {
         a.iter().zip(b).map(|(&a, &b)| (u32::from(a as u16) + u32::from(b as u16) + 1 >> 1) as i16).collect()
     }
 }
-
-/// Gives masked points near others the mean of these, so that coasts disturb no prediction.
-fn fill(values: &mut Plane<i32>, mask: &Plane<bool>) {
-    let (rows, columns) = (values.rows as isize, values.columns as isize);
-    let mut empty: Vec<(isize, isize)> = (0..rows)
-        .flat_map(|row| (0..columns).map(move |column| (row, column)))
-        .filter(|&(row, column)| mask.row(row, column, 1)[0])
-        .collect();
-    let mut known = mask.clone();
-    for _ in 0..2 {
-        let mut filled = Vec::new();
-        empty.retain(|&(row, column)| {
-            let around = (-1..=1).flat_map(|down| (-1..=1).map(move |right| (row + down, column + right)));
-            let (mut sum, mut count) = (0i64, 0);
-            for (r, c) in around.filter(|&(r, c)| (0..rows).contains(&r) && (0..columns).contains(&c)) {
-                if !known.row(r, c, 1)[0] {
-                    sum += i64::from(values.row(r, c, 1)[0]);
-                    count += 1;
-                }
-            }
-            if count > 0 {
-                filled.push((row, column, (sum / count) as i32));
-            }
-            count == 0
-        });
-        for (row, column, value) in filled {
-            values.row_mut(row as usize)[column as usize] = value;
-            known.row_mut(row as usize)[column as usize] = false;
-        }
-    }
-}
-

@@ -6,6 +6,7 @@
 //! targets of a step are coded: [`Steps`].
 
 pub mod bin;
+mod coast;
 pub mod details;
 pub mod fit;
 mod frame;
