@@ -44,13 +44,14 @@ def main():
     args = parser.parse_args()
     networks, state = load(args.checkpoint)
     found = {graph: whole(network) for graph, network in networks.items()}
-    grown = ", grown from a smaller model" if state.get("start") else ""
+    after = "after those of an earlier model, " if state.get("start") else ""
+    rounded = "all but the first fifth" if state.get("float_part", 0.2) else "all"
     sizes = {k: "-".join(map(str, state[k])) for k in predictor.LEVELS}
     facts = {
         "seed": state["seed"], "measured": args.measured,
         "training": f"{state['round']} steps of each network (hidden units {sizes['fine']} at the finest level, {sizes['coarse']} at all "
-        f"others{grown}), orthogonal steps and Adam, on samples of openly available observed and simulated fields; "
-        "all but the first fifth with rounded weights and activations",
+        f"others), {after}orthogonal steps and Adam, on samples of openly available observed and simulated fields; "
+        f"{rounded} with rounded weights and activations",
     }
     tables = {f"filters-{graph}": network.filters.ravel().tolist() for graph, network in found.items()}
     export.write(args.folder, args.role, facts, {g: n.layers for g, n in found.items()}, tables, KNOWN_SHAPE)

@@ -185,7 +185,7 @@ def main():
     training = Training(args, Folder(args.samples))
     if args.checkpoint.exists():
         training.resume(torch.load(args.checkpoint, weights_only=False))
-    facts = {"fine": args.fine, "coarse": args.coarse, "rounds": args.rounds, "seed": args.seed, "start": args.start}
+    facts = {"fine": args.fine, "coarse": args.coarse, "rounds": args.rounds, "seed": args.seed, "start": args.start, "float_part": args.float_part}
     start, sums = time.time(), {}
     while training.round < args.rounds:
         for graph, loss in training.step().items():

@@ -56,32 +56,42 @@ impl Prepared {
         let [n, h, w] = if kernel == [1, 1] && stride == [1, 1] { [1, 1, n * h * w] } else { [n, h, w] };
         let ([padded_h, padded_w], [out_h, out_w]) = (padded([h, w]), windows([h, w]));
         let (in_pitch, out_pitch) = (pitch(c), pitch(self.conv.out_channels));
-        let row_pitch = padded_w * in_pitch;
-        let span = kernel[1] * in_pitch;
+        let (framed_pitch, alignment) = (self.packed.pitch(), self.packed.alignment());
+        let row_pitch = padded_w * framed_pitch;
+        let span = kernel[1] * framed_pitch;
         let slack = self.packed.slack(span);
         let framed_len = elements(&[padded_h, row_pitch])? + slack;
-        let frameless = [top, left, bottom, right] == [0; 4] && slack == 0;
-        let mut framed = if frameless { Vec::new() } else { spare.take(framed_len) };
+        let fits = framed_pitch == in_pitch && input.data.as_ptr().align_offset(alignment) == 0;
+        let frameless = [top, left, bottom, right] == [0; 4] && slack == 0 && fits;
+        let mut framed: Vec<u8> = if frameless { Vec::new() } else { spare.take(framed_len + alignment) };
+        let start = framed.as_ptr().align_offset(alignment);
         for image in 0..n {
             let bytes = &input.data[image * h * w * in_pitch..][..h * w * in_pitch];
             let bytes = if frameless {
                 bytes
             } else {
                 framed.clear();
-                framed.resize(top * row_pitch + left * in_pitch, zero);
+                framed.resize(start + top * row_pitch + left * framed_pitch, zero);
                 for line in bytes.chunks_exact(w * in_pitch) {
-                    framed.extend_from_slice(line);
-                    framed.resize(framed.len() + (left + right) * in_pitch, zero);
+                    if framed_pitch == in_pitch {
+                        framed.extend_from_slice(line);
+                    } else {
+                        for pixel in line.chunks_exact(in_pitch) {
+                            framed.extend_from_slice(pixel);
+                            framed.resize(framed.len() + framed_pitch - in_pitch, zero);
+                        }
+                    }
+                    framed.resize(framed.len() + (left + right) * framed_pitch, zero);
                 }
-                framed.resize(framed_len, zero);
-                &framed
+                framed.resize(start + framed_len, zero);
+                &framed[start..]
             };
             let lines = output.data.chunks_exact_mut(out_w * out_pitch).skip(image * out_h).take(out_h);
             for (y, line) in lines.enumerate() {
                 let row = Row {
                     input: &bytes[y * stride[0] * row_pitch..],
                     row_pitch,
-                    step: stride[1] * in_pitch,
+                    step: stride[1] * framed_pitch,
                     span,
                     rows: kernel[0],
                     width: out_w,

@@ -12,28 +12,40 @@ pub const CHUNK: usize = ROW;
 /// Pixels of a tile.
 const PIXELS: usize = ROWS;
 
+/// Bytes of a pixel, and of a row of a window in whole chunks. A chunk that lies across two lines of the cache takes two to three times as
+/// long, so pixels that begin a line are worth twice the chunks.
+pub fn pitch_and_span(columns: usize, pitch: usize) -> (usize, usize) {
+    let span = |pitch: usize| (columns * pitch).next_multiple_of(CHUNK);
+    let whole = pitch.next_multiple_of(CHUNK);
+    let pitch = if span(whole) <= 2 * span(pitch) { whole } else { pitch };
+    (pitch, span(pitch))
+}
+
 /// Whether tiles suit a row: enough pixels, and what a last chunk reads beyond a window lies inside the input.
 pub fn suits(packed: &Packed, row: &Row) -> bool {
     row.width >= PIXELS && (row.width - 1) * row.step + (row.rows - 1) * row.row_pitch + packed.span <= row.input.len()
 }
 
 /// Sums of up to four tiles of pixels and one block of channels.
-type Sums = [[[i32; LANES]; PIXELS]; 4];
+#[repr(align(64))]
+struct Sums([[[i32; LANES]; PIXELS]; 4]);
 
 /// The caller has checked that the row [`suits`] and that every pixel lies inside the output.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub fn row<F: Finish>(packed: &Packed, row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
     let chunks: Vec<usize> =
         (0..row.rows).flat_map(|r| (0..packed.span).step_by(CHUNK).map(move |k| r * row.row_pitch + k)).collect();
-    let mut sums: Sums = [[[0; LANES]; PIXELS]; 4];
-    for (block, weights) in packed.quads.chunks_exact(packed.taps * LANES).enumerate() {
+    let mut sums = Sums([[[0; LANES]; PIXELS]; 4]);
+    // SAFETY: the processor has the registers, and the system lets this process use them.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack, preserves_flags, readonly)) };
+    for (block, weights) in packed.quads.chunks_exact(packed.taps / 4).enumerate() {
         let mut x = 0;
         while x < row.width {
             let tiles = (row.width - x).div_ceil(PIXELS).min(row.width / PIXELS).min(4);
             // The last pixels begin earlier rather than end beyond the row.
             let start = x.min(row.width - tiles * PIXELS);
             let input = &row.input[start * row.step..];
-            let job = Job { input: input.as_ptr(), step: row.step, chunks: &chunks, weights: weights.as_ptr() };
+            let job = Job { input: input.as_ptr(), step: row.step, chunks: &chunks, weights: weights.as_ptr().cast() };
             // SAFETY: the pixels from `start` on belong to the row, whose windows with their last chunks lie in the input; `weights` are
             // 1024 bytes for each chunk.
             unsafe {
@@ -45,12 +57,14 @@ pub fn row<F: Finish>(packed: &Packed, row: &Row, finish: &F, output: &mut [F::L
                 }
             }
             let pixels = output[start * pitch..].chunks_exact_mut(pitch);
-            for (pixel, sums) in pixels.zip(sums[..tiles].as_flattened()) {
+            for (pixel, sums) in pixels.zip(sums.0[..tiles].as_flattened()) {
                 store(&finish.lanes(sums, block), pixel, block);
             }
             x = start + tiles * PIXELS;
         }
     }
+    // SAFETY: as above; nobody needs them any more.
+    unsafe { asm!("tilerelease", options(nostack, preserves_flags, nomem)) };
 }
 
 struct Job<'a> {
@@ -67,14 +81,14 @@ struct Job<'a> {
 macro_rules! tiles {
     ($name:ident: $($sums:literal $codes:literal),*) => {
         /// # Safety
-        /// The processor has AMX, and the system lets this process use it. The chunks of 16 windows for each tile, `step` apart, can
+        /// Registers are configured. The chunks of 16 windows for each tile, `step` apart, can
         /// be read, and 1024 bytes of weights for each chunk.
         unsafe fn $name(&self, sums: &mut Sums) {
             let chunks = self.chunks.as_ptr_range();
-            // SAFETY: `sums` holds four tiles, the rest is the caller's. The registers are free again at the end.
+            // SAFETY: `sums` holds four tiles, the rest is the caller's.
             unsafe {
                 asm!(
-                    "ldtilecfg [{at}]",
+                    $(concat!("tilezero tmm", $sums),)*
                     "2:",
                     "mov {at}, [{chunk}]",
                     "add {at}, {input}",
@@ -92,8 +106,7 @@ macro_rules! tiles {
                         concat!("tilestored [{sums} + {line}], tmm", $sums),
                         "add {sums}, 1024",
                     )*
-                    "tilerelease",
-                    at = inout(reg) &WHOLE => _,
+                    at = out(reg) _,
                     chunk = inout(reg) chunks.start => _,
                     end = in(reg) chunks.end,
                     input = in(reg) self.input,

@@ -92,37 +92,46 @@ pub struct Packed {
     path: Path,
     /// Blocks of [`LANES`] output channels.
     blocks: usize,
+    /// Bytes of a pixel as the path reads them: the channels and their padding.
+    pitch: usize,
     /// Bytes of one row of a window; with AMX in whole chunks, whose rest has weights of zero.
     span: usize,
     /// Bytes of a window.
     taps: usize,
     /// Block, group of four taps, channel, tap: for the dot-product instructions.
     #[cfg(target_arch = "x86_64")]
-    quads: Vec<i8>,
+    quads: Vec<Quad>,
     /// Block, tap, channel: for the portable path.
     words: Vec<i16>,
 }
+
+/// Four taps of each channel of a block.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+#[cfg(target_arch = "x86_64")]
+struct Quad([i8; 4 * LANES]);
 
 impl Packed {
     /// `pitch`: bytes of a pixel of the input, the channels and their padding.
     pub fn new(conv: &Conv, pitch: usize, path: Path) -> Self {
         let [rows, columns] = conv.kernel;
-        let span = match path {
+        let (pitch, span) = match path {
             #[cfg(target_arch = "x86_64")]
-            Path::Amx => (columns * pitch).next_multiple_of(amx::CHUNK),
-            _ => columns * pitch,
+            Path::Amx => amx::pitch_and_span(columns, pitch),
+            _ => (pitch, columns * pitch),
         };
         let taps = rows * span;
         let blocks = conv.out_channels.div_ceil(LANES);
-        let sizes = if path == Path::Portable { [blocks * taps * LANES, 0] } else { [0, blocks * taps * LANES] };
+        let (words, quads) = if path == Path::Portable { (blocks * taps * LANES, 0) } else { (0, blocks * taps / 4) };
         let mut packed = Packed {
             path,
             blocks,
+            pitch,
             span,
             taps,
             #[cfg(target_arch = "x86_64")]
-            quads: vec![0; sizes[1]],
-            words: vec![0; sizes[0]],
+            quads: vec![Quad([0; 4 * LANES]); quads],
+            words: vec![0; words],
         };
         for (o, of_channel) in conv.weights.chunks_exact(conv.in_channels * rows * columns).enumerate() {
             let (block, lane) = (o / LANES, o % LANES);
@@ -132,12 +141,25 @@ impl Packed {
                     match path {
                         Path::Portable => packed.words[(block * taps + tap) * LANES + lane] = i16::from(weight),
                         #[cfg(target_arch = "x86_64")]
-                        _ => packed.quads[((block * taps / 4 + tap / 4) * LANES + lane) * 4 + tap % 4] = weight,
+                        _ => packed.quads[(block * taps + tap) / 4].0[lane * 4 + tap % 4] = weight,
                     }
                 }
             }
         }
         packed
+    }
+
+    /// Bytes of a pixel in the padded image; and where one that begins at a multiple of so many bytes is read fastest.
+    pub fn pitch(&self) -> usize {
+        self.pitch
+    }
+
+    pub fn alignment(&self) -> usize {
+        match self.path {
+            #[cfg(target_arch = "x86_64")]
+            Path::Amx => amx::CHUNK,
+            _ => 1,
+        }
     }
 
     /// Bytes beyond the padded image that a path may read, and ignores.

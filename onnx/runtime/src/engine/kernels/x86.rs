@@ -92,7 +92,7 @@ macro_rules! path {
         fn $tile<const BLOCKS: usize, const PIXELS: usize>(&self, x: usize, block: usize) -> [[[i32; LANES]; BLOCKS]; PIXELS] {
             let mut sums = [[[$zero; $parts]; BLOCKS]; PIXELS];
             let block_pitch = self.packed.taps * LANES;
-            let mut weights = self.packed.quads[block * block_pitch..].as_ptr();
+            let mut weights = self.packed.quads[block * self.packed.taps / 4..].as_ptr().cast::<i8>();
             let window = self.row.input[x * self.row.step..].as_ptr();
             for r in 0..self.row.rows {
                 for k in (0..self.row.span).step_by(4) {
