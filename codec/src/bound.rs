@@ -4,6 +4,8 @@ use crate::lattice::LATTICE_LIMIT;
 use crate::mask::Survey;
 use crate::options::Bound;
 use crate::value::Value;
+use caesar_kernels::{Loops, run};
+use std::marker::PhantomData;
 
 /// What the lattice's integers stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,36 +64,68 @@ impl Lattice {
             && self.step > 0.0
     }
 
+    #[inline(always)]
     fn origin(&self) -> f64 {
         self.low + (self.high - self.low) / 2.0
     }
 
+    #[inline(always)]
+    fn integer(&self, x: f64) -> i32 {
+        let y = (x - self.origin()) * (1.0 / self.step);
+        (y + 0.5f64.copysign(y)) as i32
+    }
+
+    #[inline(always)]
+    fn value(&self, v: i32) -> f64 {
+        let x = self.origin() + self.step * f64::from(v);
+        // Not `max` and `min`, which leave open which of two zeros they give.
+        let x = if x < self.low { self.low } else { x };
+        if x > self.high { self.high } else { x }
+    }
+
     /// The lattice integers nearest to values. What a value that is not ordinary gives does not matter.
     pub fn integers<V: Value>(&self, values: &[V]) -> Vec<i32> {
-        let (origin, per_step) = (self.origin(), 1.0 / self.step);
-        let integer = |x: f64| {
-            let y = (x - origin) * per_step;
-            (y + 0.5f64.copysign(y)) as i32
-        };
         match self.domain {
-            Domain::Linear => values.iter().map(|v| integer(v.to_f64())).collect(),
-            Domain::Logarithmic => values.iter().map(|v| integer(v.to_f64().abs().log2())).collect(),
+            Domain::Linear => run(Integers(self, values)),
+            Domain::Logarithmic => values.iter().map(|v| self.integer(v.to_f64().abs().log2())).collect(),
         }
     }
 
     /// The values of lattice integers; `negative` says which values below zero stand behind their logarithms.
     pub fn values<V: Value>(&self, integers: &[i32], negative: Option<&[u8]>) -> Vec<V> {
-        let origin = self.origin();
-        let value = |v: i32| (origin + self.step * f64::from(v)).max(self.low).min(self.high);
-        let magnitudes = integers.iter().map(|&v| value(v));
+        let magnitudes = integers.iter().map(|&v| self.value(v));
         match (self.domain, negative) {
-            (Domain::Linear, _) => magnitudes.map(V::from_f64).collect(),
+            (Domain::Linear, _) => run(Values(self, integers, PhantomData)),
             (Domain::Logarithmic, None) => magnitudes.map(|x| V::from_f64(exp2(x))).collect(),
             (Domain::Logarithmic, Some(negative)) => {
                 let signed = |(x, &n): (f64, &u8)| V::from_f64(if n != 0 { -exp2(x) } else { exp2(x) });
                 magnitudes.zip(negative).map(signed).collect()
             }
         }
+    }
+}
+
+struct Integers<'a, V>(&'a Lattice, &'a [V]);
+
+impl<V: Value> Loops for Integers<'_, V> {
+    type Result = Vec<i32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<i32> {
+        let Integers(lattice, values) = self;
+        values.iter().map(|v| lattice.integer(v.to_f64())).collect()
+    }
+}
+
+struct Values<'a, V>(&'a Lattice, &'a [i32], PhantomData<V>);
+
+impl<V: Value> Loops for Values<'_, V> {
+    type Result = Vec<V>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<V> {
+        let Values(lattice, integers, _) = self;
+        integers.iter().map(|&v| V::from_f64(lattice.value(v))).collect()
     }
 }
 

@@ -70,21 +70,25 @@ impl Prepared {
             let bytes = if frameless {
                 bytes
             } else {
-                framed.clear();
-                framed.resize(start + top * row_pitch + left * framed_pitch, zero);
-                for line in bytes.chunks_exact(w * in_pitch) {
+                let frame = &mut framed[start..][..framed_len];
+                let (above, rest) = frame.split_at_mut(top * row_pitch);
+                let (inside, below) = rest.split_at_mut(h * row_pitch);
+                above.fill(zero);
+                below.fill(zero);
+                for (line, pixels) in inside.chunks_exact_mut(row_pitch).zip(bytes.chunks_exact(w * in_pitch)) {
+                    let (before, rest) = line.split_at_mut(left * framed_pitch);
+                    let (line, after) = rest.split_at_mut(w * framed_pitch);
+                    before.fill(zero);
+                    after.fill(zero);
                     if framed_pitch == in_pitch {
-                        framed.extend_from_slice(line);
+                        line.copy_from_slice(pixels);
                     } else {
-                        for pixel in line.chunks_exact(in_pitch) {
-                            framed.extend_from_slice(pixel);
-                            framed.resize(framed.len() + framed_pitch - in_pitch, zero);
-                        }
+                        // Weights are zero for what else a pixel has.
+                        let pixels = line.chunks_exact_mut(framed_pitch).zip(pixels.chunks_exact(in_pitch));
+                        pixels.for_each(|(to, from)| to[..in_pitch].copy_from_slice(from));
                     }
-                    framed.resize(framed.len() + (left + right) * framed_pitch, zero);
                 }
-                framed.resize(start + framed_len, zero);
-                &framed[start..]
+                &framed[start..][..framed_len]
             };
             let lines = output.data.chunks_exact_mut(out_w * out_pitch).skip(image * out_h).take(out_h);
             for (y, line) in lines.enumerate() {

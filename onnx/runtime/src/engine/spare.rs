@@ -33,7 +33,11 @@ impl Item for i32 {
 impl Spare {
     /// Items of any values.
     pub fn take<T: Item>(&self, len: usize) -> Vec<T> {
-        let mut piece = T::kept(self).pop().unwrap_or_default();
+        let mut kept = T::kept(self);
+        // One of this length has nothing to be cleared.
+        let like = kept.iter().rposition(|piece| piece.len() == len);
+        let mut piece = like.map(|at| kept.swap_remove(at)).or_else(|| kept.pop()).unwrap_or_default();
+        drop(kept);
         piece.resize(len, T::default());
         piece
     }
