@@ -102,8 +102,9 @@ unsafe fn hidden<L: Lanes, const G: usize>(l: L, layer: &Layer, group: usize, fr
     for (t, tile) in layer.tiles.iter().enumerate() {
         // SAFETY: by contract.
         let sums = unsafe { sums::<L, Codes, G>(l, from, weights(layer, t), tile.bias(L::SIGNED), group) };
+        let codes = round(l, tile, sums);
         for g in 0..G {
-            to[t].write(l, group + g, round(l, tile, [sums[0][g], sums[1][g], sums[2][g], sums[3][g]]));
+            to[t].write(l, group + g, codes[g]);
         }
     }
 }
@@ -160,13 +161,19 @@ unsafe fn tile<L: Lanes, D: Dot, const G: usize>(
 
 /// Codes of four outputs.
 #[inline(always)]
-pub fn round<L: Lanes>(l: L, tile: &Tile, mut sums: [L::V; TILE]) -> L::V {
+pub fn round<L: Lanes, const G: usize>(l: L, tile: &Tile, mut sums: [[L::V; G]; TILE]) -> [L::V; G] {
     if let Some(reduction) = &tile.reduction {
         for o in 0..TILE {
-            sums[o] = reduce(l, sums[o], reduction, o);
+            for g in 0..G {
+                sums[o][g] = reduce(l, sums[o][g], reduction, o);
+            }
         }
     }
-    l.quantise(sums, &tile.rounding)
+    let mut codes = [l.splat(0); G];
+    for g in 0..G {
+        codes[g] = l.quantise([sums[0][g], sums[1][g], sums[2][g], sums[3][g]], &tile.rounding);
+    }
+    codes
 }
 
 #[inline(always)]

@@ -150,6 +150,7 @@ unsafe fn round_hidden(l: Zmm<true>, layer: &Layer, sums: &[MaybeUninit<Sums>], 
         // SAFETY: by contract.
         let Rows(sums) = unsafe { sums[t * TILE / ROWS].assume_init_ref() };
         let sums = &sums[t * TILE % ROWS..][..TILE];
-        codes[t].write(l, group, round(l, tile, [l.load(&sums[0]), l.load(&sums[1]), l.load(&sums[2]), l.load(&sums[3])]));
+        let [code] = round(l, tile, [[l.load(&sums[0])], [l.load(&sums[1])], [l.load(&sums[2])], [l.load(&sums[3])]]);
+        codes[t].write(l, group, code);
     }
 }
