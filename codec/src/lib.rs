@@ -22,7 +22,6 @@ mod options;
 mod patches;
 pub mod residual;
 mod stream;
-mod team;
 pub mod threads;
 mod tiles;
 mod transform;

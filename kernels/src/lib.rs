@@ -1,8 +1,8 @@
-//! Integer arithmetic in vector registers, each kernel beside the portable twin that defines it.
+//! Integer arithmetic in vector registers, each kernel beside the portable twin that defines it; and what else needs `unsafe` for speed.
 //!
 //! [`Isa`] says which instructions a processor has. [`Predictor`] is the network of the method SRN-SZ: it corrects linear
 //! predictions of lattice values and tells the scale of what is left, the same integers with every instruction set.
-//! [`loops!`] compiles what needs no kernel of its own for wide registers.
+//! [`loops!`] compiles what needs no kernel of its own for wide registers. [`Team`] has a second thread do half of some work.
 
 #[cfg(target_arch = "x86_64")]
 pub mod amx;
@@ -12,9 +12,11 @@ mod portable;
 mod predictor;
 mod row;
 mod scales;
+mod team;
 mod vector;
 
 pub use isa::Isa;
 pub use loops::{Loops, run};
 pub use predictor::{Dense, OUTPUTS, Predictor};
 pub use row::{References, Row};
+pub use team::Team;

@@ -90,7 +90,7 @@ impl Table {
 
 /// One direction of a coder of symbols. Whoever codes many takes its states along and hands them back: only so do they stay
 /// in registers.
-pub trait SymbolCoder {
+pub trait SymbolCoder: Send {
     type State: Copy;
 
     /// How many states there are: 1, 2 or 4.
@@ -109,7 +109,8 @@ pub trait SymbolCoder {
     fn raw(&mut self, state: &mut Self::State, value: u32, count: u32) -> u32;
 }
 
-/// Notes symbols.
+/// Notes symbols. What one thread writes all the time shall lie in no line of the cache (two are fetched together) where another's does.
+#[repr(align(128))]
 pub struct Recorder {
     intervals: Vec<Interval>,
     lanes: usize,
@@ -191,7 +192,8 @@ fn raw_parts(value: u32, count: u32) -> impl Iterator<Item = (u32, u32)> {
     })
 }
 
-/// Reads symbols from bytes that may end early (then zeros follow) or hold anything at all.
+/// Reads symbols from bytes that may end early (then zeros follow) or hold anything at all. Aligned as [`Recorder`] is.
+#[repr(align(128))]
 pub struct Reader<'a> {
     states: [u64; LANES],
     lanes: usize,

@@ -7,7 +7,7 @@
 use super::ans::{SYMBOLS, SymbolCoder, Table};
 use super::codes::log_class;
 use super::logistic::squash;
-use caesar_kernels::{Loops, run};
+use caesar_kernels::{Loops, loops, run};
 use std::sync::LazyLock;
 
 /// Classes of scales.
@@ -69,7 +69,8 @@ pub struct Tally {
     started: Vec<u8>,
 }
 
-/// What a part knows of a class.
+/// What a part knows of a class. Aligned as what other threads write must not lie in the same line of the cache.
+#[repr(align(128))]
 struct Here {
     shift: u32,
     reach: i32,
@@ -278,24 +279,29 @@ impl SymbolModel {
     }
 
     /// Notes what occurred in the parts of a step; classes of which that is much learn it.
-    pub fn learn<'a>(&mut self, parts: impl Iterator<Item = &'a Occurrences> + Clone) {
-        for Occurrences { classes, counts } in parts.clone() {
+    pub fn learn(&mut self, parts: &[Occurrences]) {
+        for Occurrences { classes, counts } in parts {
             let mut counts = &counts[..];
             for class in classes.iter().map(|&class| usize::from(class)) {
                 let histogram = self.0[class].get_or_insert_with(|| Box::new(STARTS[class].clone()));
                 let (occurred, rest) = counts.split_at(histogram.counts.len());
-                for (pending, &occurred) in histogram.pending.iter_mut().zip(occurred) {
-                    *pending = pending.saturating_add(occurred);
-                    histogram.unseen = histogram.unseen.saturating_add(occurred).min(1 << 20);
-                }
+                add_to(&mut histogram.pending, occurred);
+                let occurred = occurred.iter().fold(0, |sum: u32, &n| sum.wrapping_add(n));
+                histogram.unseen = histogram.unseen.saturating_add(occurred).min(1 << 20);
                 counts = rest;
             }
         }
-        for class in parts.flat_map(|part| &part.classes) {
+        for class in parts.iter().flat_map(|part| &part.classes) {
             if let Some(histogram) = self.0[usize::from(*class)].as_mut().filter(|h| h.unseen as i32 >= until_due(h.total, h.counts.len())) {
                 run(Learn(histogram));
             }
         }
+    }
+}
+
+loops! {
+    fn add_to(sums: &mut [u32], numbers: &[u32]) {
+        sums.iter_mut().zip(numbers).for_each(|(sum, &number)| *sum = sum.saturating_add(number));
     }
 }
 
@@ -423,7 +429,7 @@ mod tests {
                 let mut part = model.part(&mut tally);
                 part.code_row(&mut recorder, &mut codes, &classes, masked.then_some(&mask));
                 let occurred = part.finish();
-                model.learn([occurred].iter());
+                model.learn(&[occurred]);
             }
             let bytes = recorder.finish();
             let (mut reader, mut model) = (Reader::new(&bytes, 4), SymbolModel::default());
@@ -434,7 +440,7 @@ mod tests {
                 let mut part = model.part(&mut tally);
                 part.code_row(&mut reader, &mut codes, &classes, masked.then_some(&mask));
                 let occurred = part.finish();
-                model.learn([occurred].iter());
+                model.learn(&[occurred]);
                 for (code, point) in codes.iter().zip(row) {
                     prop_assert_eq!(*code, if masked && point.2 { 0 } else { point.0 });
                 }
@@ -463,7 +469,7 @@ mod tests {
             let mut part = model.part(&mut tally);
             part.code_row(&mut recorder, &mut [0; 100], &[0; 100], None);
             let occurred = part.finish();
-            model.learn([occurred].iter());
+            model.learn(&[occurred]);
         }
         assert!(recorder.finish().len() < 60);
     }

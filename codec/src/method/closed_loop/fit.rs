@@ -4,8 +4,7 @@ use super::details::{Bases, DETAILS, Precision, Sources, TAP_ONE, TAP_UNIT, Taps
 use super::plane::{Phase, Plane};
 use super::step::Step;
 use super::told::change_bits;
-use crate::team::Team;
-use caesar_kernels::loops;
+use caesar_kernels::{Team, loops};
 
 /// Reweightings of a fit.
 const ROUNDS: usize = 4;
@@ -123,11 +122,11 @@ impl Samples {
             return *start;
         }
         // Where much is quiet, only its taps count; elsewhere all residuals do.
-        let [quiet, all] = team.both(|which| match which {
-            0 => self.fit(start, |r| 1.0 / ((0.3 + r) * (1.0 + r))),
-            _ => self.fit(start, |r| 1.0 / ((0.5 + r) * (0.5 + r).sqrt().sqrt())),
-        });
-        let taps = if self.bits(&quiet) < self.bits(&all) { *quiet } else { *all };
+        let (quiet, all) = team.join(
+            || self.fit(start, |r| 1.0 / ((0.3 + r) * (1.0 + r))),
+            || self.fit(start, |r| 1.0 / ((0.5 + r) * (0.5 + r).sqrt().sqrt())),
+        );
+        let taps = if self.bits(&quiet) < self.bits(&all) { quiet } else { all };
         let gain = self.bits(start) - self.bits(&taps);
         if gain > change_bits(start, &taps, TAP_UNIT) { taps } else { *start }
     }

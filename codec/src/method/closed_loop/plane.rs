@@ -56,6 +56,22 @@ impl<T: Copy + Default> Plane<T> {
         &mut self.data[at..][..columns]
     }
 
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
+        let [_, all] = self.split_mut(0);
+        all
+    }
+
+    /// The rows before one, and those from it on.
+    pub fn split_mut(&mut self, row: usize) -> [impl Iterator<Item = &mut [T]>; 2] {
+        fn lines<T>(data: &mut [T], rows: usize, columns: usize, stride: usize) -> impl Iterator<Item = &mut [T]> {
+            data.chunks_mut(stride.max(columns).max(1)).take(rows).map(move |line| &mut line[..columns])
+        }
+        let Plane { rows, columns, stride, .. } = *self;
+        let inner = if self.is_empty() { 0 } else { self.at(0, 0) };
+        let (upper, lower) = self.data[inner..].split_at_mut(row * stride);
+        [lines(upper, row, columns, stride), lines(lower, rows - row, columns, stride)]
+    }
+
     /// Fills the margins by what `beyond` makes of edge value and the value `distance` inside of it.
     fn extend_by(&mut self, beyond: impl Fn(T, T) -> T) {
         if self.is_empty() {

@@ -6,8 +6,7 @@ use super::fit::{Samples, Search};
 use super::plane::{Level, Phase, Plane};
 use super::told::Told;
 use crate::entropy::{Bit, BitCoder};
-use crate::team::Team;
-use caesar_kernels::loops;
+use caesar_kernels::{Team, loops};
 use std::ops::Range;
 
 /// What a step is coded from.

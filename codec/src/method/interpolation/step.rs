@@ -12,7 +12,7 @@ use crate::method::closed_loop::fit::Search;
 use crate::method::closed_loop::plane::Plane;
 use crate::method::closed_loop::step::{Buffers, Linear, Linears, Predictor, Step, magnitudes_of};
 use crate::method::closed_loop::told::Told;
-use crate::team::Team;
+use caesar_kernels::Team;
 
 /// Everything that is learned while the steps of a tile are coded. `N` contexts are mixed.
 pub struct StepCoder<const N: usize, P: Predictor> {

@@ -21,28 +21,27 @@ impl Choice {
         if step.rows * step.columns < FEWEST {
             return as_before;
         }
-        let rows = halves(step.rows);
-        let mut corrected = [const { Vec::new() }; 2];
-        let [upper, lower] = team.both(|half| {
-            let (of_half, costs) = by.networks.correct(step, &Linear { trust: TRUST, ..*linear }, by.bin, rows[half].clone());
-            corrected[half] = of_half;
-            (by.samples(step, linear, search, rows[half].clone()), costs)
-        });
+        let seen = |rows: Range<usize>| {
+            let (corrected, costs) = by.networks.correct(step, &Linear { trust: TRUST, ..*linear }, by.bin, rows.clone());
+            (by.samples(step, linear, search, rows), corrected, costs)
+        };
+        let [above, below] = halves(step.rows);
+        let (upper, lower) = team.join(|| seen(above), || seen(below));
         // Where nothing was seen to happen, nothing is known of what does.
         if [&upper, &lower].iter().all(|half| half.0.magnitudes.iter().all(|&m| m == 0.0)) {
             return as_before;
         }
-        let trust = upper.1.and(&lower.1).better_trust(if start == 0 { TRUST } else { start }, search.share(step.rows, step.columns));
-        let asked = team.both(|half| {
-            corrected[half].iter_mut().for_each(|row| row.trust(trust));
-            by.asked(step, search, &[&upper, &lower][half].0, &corrected[half])
-        });
-        let (alone, asked) = (upper.0.and(&lower.0), asked[0].and(&asked[1]));
-        let known = coder.symbols.known();
-        let [alone, asked] = team.both(|i| {
-            let (samples, asked) = ([&alone, &asked][i], i == 1);
-            scale::better_weights(samples, &coder.start(step, asked), &scale::start(step, asked), &known)
-        });
+        let trust = upper.2.and(&lower.2).better_trust(if start == 0 { TRUST } else { start }, search.share(step.rows, step.columns));
+        let alone = upper.0.and(&lower.0);
+        let asked = |(alone, mut corrected, _): (_, Vec<Corrected>, _)| {
+            corrected.iter_mut().for_each(|row| row.trust(trust));
+            by.asked(step, search, alone, &corrected)
+        };
+        let (upper, lower) = team.join(|| asked(upper), || asked(lower));
+        let asked = upper.and(&lower);
+        let (starts, known) = ([false, true].map(|asked| coder.start(step, asked)), coder.symbols.known());
+        let better = |samples, asked| scale::better_weights(samples, &starts[usize::from(asked)], &scale::start(step, asked), &known);
+        let (alone, asked) = team.join(|| better(&alone, false), || better(&asked, true));
         // Where codes are large networks save least, and files are large in any case; where there are hardly any, it is little too.
         let bits = alone.1 / (step.rows * step.columns) as f64;
         if asked.1 < alone.1 * (1.0 - search.worth * bits.max(0.75)) {
@@ -83,8 +82,8 @@ impl Predictors<'_> {
     }
 
     /// The same targets as the network corrects them. That other clues would differ a little, too, counts for nothing.
-    fn asked(&self, step: &Step, search: Search, alone: &ClueSamples<CLUES>, corrected: &[Corrected]) -> ClueSamples<CLUES> {
-        let mut samples = alone.clone();
+    fn asked(&self, step: &Step, search: Search, alone: ClueSamples<CLUES>, corrected: &[Corrected]) -> ClueSamples<CLUES> {
+        let mut samples = alone;
         samples.magnitudes.clear();
         let told = &mut samples.clues[CLUES - 1];
         told.clear();

@@ -25,7 +25,7 @@ use crate::lattice::{Coded, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::stream::bytes::{self, put_section};
-use crate::team::Team;
+use caesar_kernels::Team;
 use networks::Networks;
 use step::{StepCoder, Strands};
 
@@ -69,7 +69,8 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, threads: usize) ->
             let mut bytes = Vec::new();
             put_section(&mut bytes, &coder.finish());
             put_section(&mut bytes, &strands.whole.finish());
-            let [upper, lower] = team.both(|half| strands.halves[half].finish());
+            let [upper, lower] = &strands.halves;
+            let (upper, lower) = team.join(|| upper.finish(), || lower.finish());
             put_section(&mut bytes, &upper);
             bytes.extend_from_slice(&lower);
             Coded { bytes, decoded }
@@ -114,8 +115,8 @@ pub fn decode(
         let decoded = code(&mut coder, false, Outline { shape, mask, bin_bits }, None, &networks, team, &mut strands);
         coder.finish()?;
         strands.whole.finish()?;
-        let [upper, lower] = team.both(|half| strands.halves[half].finish());
-        [upper, lower].iter().try_for_each(|end| Result::clone(end)).map(|()| decoded)
+        strands.halves.iter().try_for_each(Reader::finish)?;
+        Ok(decoded)
     })
 }
 

@@ -8,7 +8,7 @@ use crate::method::closed_loop::plane::{Phase, Plane};
 use crate::method::closed_loop::step::{Linears, Step, magnitudes_of};
 use crate::method::closed_loop::{Choice, Outline, Prepared, Steps, code_tile};
 use crate::options::Effort;
-use crate::team::Team;
+use caesar_kernels::Team;
 
 /// One target: the differences, sums of magnitudes and facts of its step that `docs/method-srn-sz.md` names, in this
 /// order, and what is to be learned: the value less its linear prediction.

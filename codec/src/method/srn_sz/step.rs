@@ -5,16 +5,15 @@ use super::networks::{Networks, Trusts};
 use super::scale::{self, CLUES, Weighing};
 use crate::entropy::BitCoder;
 use crate::entropy::ans::SymbolCoder;
-use crate::entropy::symbols::{Occurrences, Part, SymbolModel, Tally};
+use crate::entropy::symbols::{Occurrences, SymbolModel, Tally};
 use crate::method::closed_loop::Steps;
 use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::plane::Plane;
 use crate::method::closed_loop::step::{Buffers, Linear, Linears, Predictor, Step, magnitudes_of};
 use crate::method::closed_loop::told::Told;
 use crate::method::interpolation::expect::{EDGE, Surroundings, WEIGHT_LIMIT, WEIGHT_UNIT};
-use crate::team::Team;
+use caesar_kernels::Team;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Steps of as many targets are coded in two halves, which know nothing of each other, so that two threads can work at them.
 const DIVIDED: usize = 1 << 10;
@@ -22,14 +21,14 @@ const DIVIDED: usize = 1 << 10;
 /// Everything that is learned while the steps of a tile are coded; what is told of them goes another way than their codes.
 pub struct StepCoder<'m, S> {
     pub by: Predictors<'m>,
-    pub team: &'m Team,
+    pub team: &'m Team<'m>,
     linears: Linears,
     pub trusts: Trusts,
     /// Where no network is asked, and where one is.
     weights: [Told<CLUES>; 2],
     pub symbols: SymbolModel,
-    tallies: [Tally; 2],
-    scratch: Scratch,
+    /// For upper and lower halves; the first for steps that are not divided, too.
+    memories: [Memory; 2],
     strands: &'m mut Strands<S>,
 }
 
@@ -46,9 +45,11 @@ pub struct Strands<S> {
     pub halves: [S; 2],
 }
 
-/// What is made anew for each row, in memory that stays.
+/// What is made anew for some rows of a step, in memory that stays.
 #[derive(Default)]
-struct Scratch {
+#[repr(align(128))]
+struct Memory {
+    tally: Tally,
     buffers: Buffers,
     codes: Vec<i32>,
     /// Magnitudes of the codes of the two rows above, with margins.
@@ -62,24 +63,19 @@ pub fn halves(rows: usize) -> [Range<usize>; 2] {
     [0..rows / 2, rows / 2..rows]
 }
 
-/// A step, and what was told of it.
+/// A step, and all that is known of it before its codes.
 struct Announced<'a> {
+    by: Predictors<'a>,
+    symbols: &'a SymbolModel,
     step: &'a Step<'a>,
     linear: Linear,
     weighing: Weighing,
 }
 
-/// What some rows of a step became.
-struct Coded {
-    values: Vec<i32>,
-    sizes: Vec<i16>,
-    occurred: Occurrences,
-}
-
 impl<'m, S> StepCoder<'m, S> {
     pub fn new(bin: Bin, networks: &'m Networks, team: &'m Team, strands: &'m mut Strands<S>) -> Self {
         let weights = [Told::new(WEIGHT_UNIT), Told::new(WEIGHT_UNIT)];
-        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), tallies: Default::default(), scratch: Scratch::default(), strands }
+        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), memories: Default::default(), strands }
     }
 
     /// The weights that were last told for such a step.
@@ -101,39 +97,45 @@ impl Predictors<'_> {
     pub fn surroundings<'a>(&self, step: &'a Step, row: usize, buffers: &'a Buffers, above: [&'a [i16]; 2]) -> Surroundings<'a> {
         Surroundings { step, bin_log: self.bin.log(), row, bases: &buffers.bases, prediction: &buffers.prediction, above }
     }
+}
 
-    fn code<S: SymbolCoder>(self, announced: &Announced, rows: Range<usize>, mut part: Part, coder: &mut S, scratch: &mut Scratch) -> Coded {
-        let Announced { step, linear, weighing } = announced;
-        let columns = step.columns;
-        let Scratch { buffers, codes, above, clue, known } = scratch;
-        let (mut values, mut sizes) = (Vec::with_capacity(rows.len() * columns), vec![0; rows.len() * columns]);
-        let mut of_networks = self.networks.scratch(step, linear, self.bin, rows.clone());
-        let (together, stride) = (self.networks.together(step), step.stride());
+impl Announced<'_> {
+    /// Codes some rows, values and magnitudes of codes going to those of a plane.
+    fn code<'p, S: SymbolCoder>(
+        &self,
+        rows: Range<usize>,
+        mut planes: impl Iterator<Item = (&'p mut [i32], &'p mut [i16])>,
+        memory: &mut Memory,
+        coder: &mut S,
+    ) -> Occurrences {
+        let Announced { by, symbols, step, linear, weighing } = self;
+        let Memory { tally, buffers, codes, above, clue, known } = memory;
+        let (mut part, mut scratch) = (symbols.part(tally), by.networks.scratch(step, linear, by.bin, rows.clone()));
+        let (together, stride, columns) = (by.networks.together(step), step.stride(), step.columns);
         codes.resize(columns, 0);
         for above in &mut *above {
             above.clear();
             above.resize(columns + 2 * EDGE, 0);
         }
-        let mut sizes_of_rows = sizes.chunks_exact_mut(columns);
         for first in rows.clone().step_by(together) {
             let count = together.min(rows.end - first);
             buffers.resize((count - 1) * stride + columns);
-            self.networks.predict_row(step, first, linear, &mut of_networks, buffers);
-            weighing.known(&self.surroundings(step, first, buffers, [&[]; 2]), clue, known);
-            for (row, sizes) in (first..).zip(sizes_of_rows.by_ref().take(count)) {
+            by.networks.predict_row(step, first, linear, &mut scratch, buffers);
+            weighing.known(&by.surroundings(step, first, buffers, [&[]; 2]), clue, known);
+            for (row, (values, sizes)) in (first..first + count).zip(&mut planes) {
                 let here = (row - first) * stride..(row - first) * stride + columns;
                 let (prediction, classes) = (&mut buffers.prediction[here.clone()], &mut buffers.classes[here.clone()]);
-                self.quantise(step, row, prediction, codes);
+                by.quantise(step, row, prediction, codes);
                 weighing.weigh(&mut known[here], above.each_ref().map(|a| &a[..]), classes);
                 part.code_row(coder, codes, classes, step.masked(row));
-                self.bin.restore(codes, prediction);
-                values.extend_from_slice(prediction);
+                by.bin.restore(codes, prediction);
+                values.copy_from_slice(prediction);
                 magnitudes_of(codes, sizes);
                 above.swap(0, 1);
                 above[0][EDGE..][..columns].copy_from_slice(sizes);
             }
         }
-        Coded { values, sizes, occurred: part.finish() }
+        part.finish()
     }
 }
 
@@ -150,22 +152,22 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         let start = self.start(step, trust > 0);
         let wanted = choice.map_or(start, |c| c.weights);
         let weights = self.weights[usize::from(trust > 0)].code(coder, step.slot(), start, wanted, |_| true);
-        let announced = Announced { step, linear, weighing: Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT))) };
+        let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
+        let announced = Announced { by: self.by, symbols: &self.symbols, step, linear, weighing };
 
-        let (by, symbols, tallies, scratch) = (self.by, &self.symbols, &mut self.tallies, &mut self.scratch);
-        let parts = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
-            let (rows, coders) = (halves(step.rows), &mut self.strands.halves);
-            self.team.both(|half| by.code(&announced, rows[half].clone(), symbols.part(&mut tallies[half]), &mut coders[half], scratch)).to_vec()
+        let [memory, of_lower] = &mut self.memories;
+        let occurred = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
+            let ([above, below], [upper, lower]) = (halves(step.rows), &mut self.strands.halves);
+            let ([values, of_below], [sizes, sizes_below]) = (values.split_mut(below.start), sizes.split_mut(below.start));
+            let (upper, lower) = self.team.join(
+                || announced.code(above, values.zip(sizes), memory, upper),
+                || announced.code(below, of_below.zip(sizes_below), of_lower, lower),
+            );
+            vec![upper, lower]
         } else {
-            vec![Arc::new(by.code(&announced, 0..step.rows, symbols.part(&mut tallies[0]), &mut self.strands.whole, scratch))]
+            vec![announced.code(0..step.rows, values.rows_mut().zip(sizes.rows_mut()), memory, &mut self.strands.whole)]
         };
-        self.symbols.learn(parts.iter().map(|part| &part.occurred));
-        let of_values = parts.iter().flat_map(|part| part.values.chunks_exact(step.columns));
-        let of_sizes = parts.iter().flat_map(|part| part.sizes.chunks_exact(step.columns));
-        for (row, (of_values, of_sizes)) in of_values.zip(of_sizes).enumerate() {
-            values.row_mut(row).copy_from_slice(of_values);
-            sizes.row_mut(row).copy_from_slice(of_sizes);
-        }
+        self.symbols.learn(&occurred);
         values.extend_smoothly();
         sizes.extend_flat();
     }
