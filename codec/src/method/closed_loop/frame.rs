@@ -25,22 +25,6 @@ pub struct References<'a> {
     pub sizes: Cow<'a, Pyramid<i16>>,
 }
 
-impl<'a> References<'a> {
-    pub fn new(frames: [Option<&'a Frame>; 2]) -> Option<Self> {
-        match frames {
-            [Some(a), Some(b)] => Some(References {
-                mean: Cow::Owned(a.values.combine(&b.values, mean)),
-                difference: Some(a.values.combine(&b.values, half_difference)),
-                sizes: Cow::Owned(a.sizes.combine(&b.sizes, mean_size)),
-            }),
-            [Some(a), None] | [None, Some(a)] => {
-                Some(References { mean: Cow::Borrowed(&a.values), difference: None, sizes: Cow::Borrowed(&a.sizes) })
-            }
-            [None, None] => None,
-        }
-    }
-}
-
 /// What the encoder has and the decoder has not.
 pub struct Original {
     pub values: Pyramid<i32>,
@@ -49,26 +33,76 @@ pub struct Original {
 
 /// Everything that is learned while a tile is coded.
 pub struct FrameCoder<S> {
-    pub steps: S,
+    steps: S,
     anchors: CodeModel<1>,
+    rows: usize,
+    columns: usize,
+    /// What is no longer of use, for what comes: all of it is written before it is read.
+    spare_values: Vec<Pyramid<i32>>,
+    spare_sizes: Vec<Pyramid<i16>>,
 }
 
 impl<S: Steps> FrameCoder<S> {
-    pub fn new(steps: S) -> Self {
-        FrameCoder { steps, anchors: CodeModel::new([64], 1, 1) }
+    /// For frames of `rows` × `columns`.
+    pub fn new(steps: S, rows: usize, columns: usize) -> Self {
+        FrameCoder { steps, anchors: CodeModel::new([64], 1, 1), rows, columns, spare_values: Vec::new(), spare_sizes: Vec::new() }
+    }
+
+    fn values(&mut self) -> Pyramid<i32> {
+        self.spare_values.pop().unwrap_or_else(|| Pyramid::new(self.rows, self.columns))
+    }
+
+    fn sizes(&mut self) -> Pyramid<i16> {
+        self.spare_sizes.pop().unwrap_or_else(|| Pyramid::new(self.rows, self.columns))
+    }
+
+    /// Takes back a frame that is not referred to any more.
+    pub fn discard(&mut self, frame: Frame) {
+        self.spare_values.push(frame.values);
+        self.spare_sizes.push(frame.sizes);
+    }
+
+    /// What coded frames say of one that refers to them.
+    pub fn references<'a>(&mut self, frames: [Option<&'a Frame>; 2]) -> Option<References<'a>> {
+        match frames {
+            [Some(a), Some(b)] => {
+                let (mut mean, mut difference, mut sizes) = (self.values(), self.values(), self.sizes());
+                let of_both = mean.planes_mut().zip(difference.planes_mut());
+                for ((a, b), (mean, difference)) in a.values.planes().zip(b.values.planes()).zip(of_both) {
+                    mean_and_difference(a, b, mean, difference);
+                }
+                for ((a, b), size) in a.sizes.planes().zip(b.sizes.planes()).zip(sizes.planes_mut()) {
+                    mean_size(a, b, size);
+                }
+                Some(References { mean: Cow::Owned(mean), difference: Some(difference), sizes: Cow::Owned(sizes) })
+            }
+            [Some(a), None] | [None, Some(a)] => {
+                Some(References { mean: Cow::Borrowed(&a.values), difference: None, sizes: Cow::Borrowed(&a.sizes) })
+            }
+            [None, None] => None,
+        }
+    }
+
+    /// Takes back what was made for a frame that is coded.
+    pub fn discard_references(&mut self, references: References) {
+        if let Cow::Owned(mean) = references.mean {
+            self.spare_values.push(mean);
+        }
+        if let Cow::Owned(sizes) = references.sizes {
+            self.spare_sizes.push(sizes);
+        }
+        self.spare_values.extend(references.difference);
     }
 
     /// Codes a frame. `original` is there when it is encoded; masked points carry no code.
     pub fn code<C: BitCoder>(
         &mut self,
         coder: &mut C,
-        rows: usize,
-        columns: usize,
         references: Option<&References>,
         mask: Option<&Pyramid<bool>>,
         original: Option<&Original>,
     ) -> Frame {
-        let mut frame = Frame { values: Pyramid::new(rows, columns), sizes: Pyramid::new(rows, columns) };
+        let mut frame = Frame { values: self.values(), sizes: self.sizes() };
         self.code_anchors(coder, &mut frame, references, mask, original);
         for l in (0..frame.values.levels.len()).rev() {
             if l + 1 < frame.values.levels.len() {
@@ -155,24 +189,23 @@ impl<S: Steps> FrameCoder<S> {
             }
         }
     }
-
 }
 
 loops! {
-    fn mean(a: &[i32], b: &[i32]) -> Vec<i32> {
-        a.iter().zip(b).map(|(a, b)| a.wrapping_add(*b) >> 1).collect()
-    }
-}
-
-loops! {
-    fn half_difference(a: &[i32], b: &[i32]) -> Vec<i32> {
-        a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b) >> 1).collect()
+    /// The difference is half of it.
+    fn mean_and_difference(a: &[i32], b: &[i32], mean: &mut [i32], difference: &mut [i32]) {
+        for ((a, b), (mean, difference)) in a.iter().zip(b).zip(mean.iter_mut().zip(difference)) {
+            *mean = a.wrapping_add(*b) >> 1;
+            *difference = a.wrapping_sub(*b) >> 1;
+        }
     }
 }
 
 loops! {
     /// Rounded up.
-    fn mean_size(a: &[i16], b: &[i16]) -> Vec<i16> {
-        a.iter().zip(b).map(|(&a, &b)| (u32::from(a as u16) + u32::from(b as u16) + 1 >> 1) as i16).collect()
+    fn mean_size(a: &[i16], b: &[i16], mean: &mut [i16]) {
+        for ((&a, &b), mean) in a.iter().zip(b).zip(mean) {
+            *mean = (u32::from(a as u16) + u32::from(b as u16) + 1 >> 1) as i16;
+        }
     }
 }

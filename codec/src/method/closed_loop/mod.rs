@@ -22,7 +22,7 @@ use crate::entropy::BitCoder;
 use crate::lattice::Tile;
 use bin::Bin;
 use fit::Search;
-use frame::{Frame, FrameCoder, Original, References};
+use frame::{Frame, FrameCoder, Original};
 use palette::Palette;
 use plane::{Plane, Pyramid};
 use std::borrow::Cow;
@@ -93,8 +93,7 @@ pub fn code_tile<C: BitCoder, S: Steps>(
     let palette = choice.and_then(|c| c.prepared.palette.clone());
     let palette = Palette::code(coder, palette, outline.shape.iter().product());
     let bin = palette.as_ref().map_or(Bin::power_of_two(outline.bin_bits), Palette::bin);
-    let mut frames = FrameCoder::new(steps(bin));
-    let mut decoded = code_frames(coder, &mut frames, distance, outline, choice);
+    let mut decoded = code_frames(coder, steps(bin), distance, outline, choice);
     if let Some(palette) = palette {
         decoded.iter_mut().for_each(|v| *v = palette.value(*v));
     }
@@ -110,7 +109,7 @@ fn upright(shape: [usize; 3]) -> [usize; 3] {
 
 fn code_frames<C: BitCoder, S: Steps>(
     coder: &mut C,
-    frames: &mut FrameCoder<S>,
+    steps: S,
     distance: usize,
     outline: Outline,
     choice: Option<Choice>,
@@ -124,22 +123,28 @@ fn code_frames<C: BitCoder, S: Steps>(
         visit.references.iter().flatten().for_each(|&r| last_use[r] = i);
     }
     let mut coded: Vec<Option<Frame>> = (0..planes).map(|_| None).collect();
+    let mut frames = FrameCoder::new(steps, rows, columns);
+    let mut mask = outline.mask.map(|mask| (mask, Pyramid::new(rows, columns)));
+    let mut original = choice.map(|choice| Original { values: Pyramid::new(rows, columns), search: choice.search });
     for (i, visit) in visits.iter().enumerate() {
         let part = visit.frame * area..(visit.frame + 1) * area;
-        let references = References::new(visit.references.map(|r| coded[r?].as_ref()));
-        let mask = outline.mask.map(|m| Pyramid::split(&m[part.clone()], rows, columns));
-        let original = choice.map(|Choice { prepared, search, .. }| Original {
-            values: Pyramid::split(&prepared.values[part.clone()], rows, columns),
-            search,
-        });
-        let frame = frames.code(coder, rows, columns, references.as_ref(), mask.as_ref(), original.as_ref());
+        let references = frames.references(visit.references.map(|r| coded[r?].as_ref()));
+        if let Some((mask, split)) = &mut mask {
+            split.split(&mask[part.clone()], columns);
+        }
+        if let (Some(original), Some(choice)) = (&mut original, choice) {
+            original.values.split(&choice.prepared.values[part.clone()], columns);
+        }
+        let mask = mask.as_ref().map(|(_, split)| split);
+        let frame = frames.code(coder, references.as_ref(), mask, original.as_ref());
+        references.into_iter().for_each(|references| frames.discard_references(references));
         for (row, out) in decoded[part].chunks_exact_mut(columns).enumerate() {
             frame.values.levels[0].merge_row(row, out);
         }
         coded[visit.frame] = Some(frame);
         for reference in visit.references.into_iter().flatten().chain([visit.frame]) {
             if last_use[reference] <= i {
-                coded[reference] = None;
+                coded[reference].take().into_iter().for_each(|frame| frames.discard(frame));
             }
         }
     }

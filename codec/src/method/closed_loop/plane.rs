@@ -1,5 +1,7 @@
 //! Planes with margins, and the polyphase pyramid in which frames are predicted.
 
+use caesar_kernels::{Loops, run};
+
 /// Points of margin on every side of a plane; predictors reach this far.
 pub const MARGIN: usize = 3;
 
@@ -109,9 +111,6 @@ impl<T: Copy + Default> Plane<T> {
         self.extend_by(|edge, _| edge);
     }
 
-    fn combine(&self, other: &Self, f: impl Fn(&[T], &[T]) -> Vec<T>) -> Self {
-        Plane { data: f(&self.data, &other.data), ..*self }
-    }
 }
 
 /// A row of margin from the row at the edge and one inside of it.
@@ -185,13 +184,7 @@ impl<T: Copy + Default> Level<T> {
             let plane = self.phase(p);
             plane.row(row as isize / 2, 0, plane.columns)
         });
-        for ((out, &e), &o) in out.chunks_exact_mut(2).zip(even).zip(odd) {
-            out[0] = e;
-            out[1] = o;
-        }
-        if out.len() % 2 == 1 {
-            out[out.len() - 1] = even[even.len() - 1];
-        }
+        run(Interleave { even, odd, out });
     }
 
     /// One row of the whole lattice, taken apart.
@@ -204,6 +197,26 @@ impl<T: Copy + Default> Level<T> {
                 out.iter_mut().zip(values[parity..].iter().step_by(2)).for_each(|(o, &v)| *o = v);
             }
         }
+    }
+}
+
+/// Makes one row of two, the first of which has as many values or one more.
+struct Interleave<'a, T> {
+    even: &'a [T],
+    odd: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Copy> Loops for Interleave<'_, T> {
+    type Result = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (pairs, last) = self.out.as_chunks_mut::<2>();
+        for (pair, (&even, &odd)) in pairs.iter_mut().zip(self.even.iter().zip(self.odd)) {
+            *pair = [even, odd];
+        }
+        last.iter_mut().zip(&self.even[self.odd.len()..]).for_each(|(last, &even)| *last = even);
     }
 }
 
@@ -227,20 +240,18 @@ impl<T: Copy + Default> Pyramid<T> {
         Pyramid { levels }
     }
 
-    /// Takes a frame apart.
-    pub fn split(frame: &[T], rows: usize, columns: usize) -> Self {
-        let mut pyramid = Self::new(rows, columns);
-        for row in 0..rows {
-            pyramid.levels[0].split_row(row, &frame[row * columns..][..columns]);
+    /// Takes apart a frame with rows of so many columns.
+    pub fn split(&mut self, frame: &[T], columns: usize) {
+        for (row, values) in frame.chunks_exact(columns).enumerate() {
+            self.levels[0].split_row(row, values);
         }
-        for l in 1..pyramid.levels.len() {
-            let (finer, coarser) = pyramid.levels.split_at_mut(l);
+        for l in 1..self.levels.len() {
+            let (finer, coarser) = self.levels.split_at_mut(l);
             let coarse = finer[l - 1].phase(Phase::Coarse);
             for row in 0..coarse.rows {
                 coarser[0].split_row(row, coarse.row(row as isize, 0, coarse.columns));
             }
         }
-        pyramid
     }
 
     /// Puts the phases of level `l` together, as the coarse phase of the level below.
@@ -252,11 +263,12 @@ impl<T: Copy + Default> Pyramid<T> {
         }
     }
 
-    /// A pyramid of what `f` makes of the points of both, margins included.
-    pub fn combine(&self, other: &Self, f: impl Fn(&[T], &[T]) -> Vec<T> + Copy) -> Self {
-        let level = |(a, b): (&Level<T>, &Level<T>)| Level {
-            phases: std::array::from_fn(|i| a.phases[i].combine(&b.phases[i], f)),
-        };
-        Pyramid { levels: self.levels.iter().zip(&other.levels).map(level).collect() }
+    /// All planes, margins included.
+    pub fn planes(&self) -> impl Iterator<Item = &[T]> {
+        self.levels.iter().flat_map(|level| &level.phases).map(|plane| &plane.data[..])
+    }
+
+    pub fn planes_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
+        self.levels.iter_mut().flat_map(|level| &mut level.phases).map(|plane| &mut plane.data[..])
     }
 }
