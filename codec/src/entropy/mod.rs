@@ -47,8 +47,13 @@ pub trait BitCoder {
     /// it; the decoder ignores it and returns what it reads (zeros and ones at will past the end, never a panic).
     fn code(&mut self, bit: bool, p1: u32) -> bool;
 
-    /// Codes the low `count` (≤ 32) bits of `value`, all equally likely, highest first.
+    /// Codes the low `count` (≤ 16) bits of `value`, all equally likely.
+    fn code_some_raw(&mut self, value: u32, count: u32) -> u32;
+
+    /// Codes the low `count` (≤ 32) bits of `value`, all equally likely.
     fn code_raw(&mut self, value: u32, count: u32) -> u32 {
-        (0..count).rev().fold(0, |read, i| read << 1 | u32::from(self.code(value >> i & 1 == 1, ONE / 2)))
+        let low = count.min(16);
+        let upper = self.code_some_raw(value.checked_shr(low).unwrap_or(0), count - low);
+        upper << low | self.code_some_raw(value, low)
     }
 }

@@ -24,6 +24,24 @@ impl Encoder {
         Encoder { low: 0, range: u64::MAX, bytes: Vec::new() }
     }
 
+    #[inline(always)]
+    fn raise(&mut self, by: u64) {
+        let (low, carried) = self.low.overflowing_add(by);
+        self.low = low;
+        if carried {
+            self.carry();
+        }
+    }
+
+    #[inline(always)]
+    fn refill(&mut self) {
+        if self.range < BOTTOM {
+            self.bytes.extend_from_slice(&((self.low >> 32) as u32).to_be_bytes());
+            self.low <<= 32;
+            self.range <<= 32;
+        }
+    }
+
     /// `low` grew beyond its 64 bits: one more in the bytes already written.
     #[cold]
     fn carry(&mut self) {
@@ -61,18 +79,19 @@ impl BitCoder for Encoder {
             self.range = split;
         } else {
             self.range -= split;
-            let (low, carried) = self.low.overflowing_add(split);
-            self.low = low;
-            if carried {
-                self.carry();
-            }
+            self.raise(split);
         }
-        if self.range < BOTTOM {
-            self.bytes.extend_from_slice(&((self.low >> 32) as u32).to_be_bytes());
-            self.low <<= 32;
-            self.range <<= 32;
-        }
+        self.refill();
         bit
+    }
+
+    #[inline(always)]
+    fn code_some_raw(&mut self, value: u32, count: u32) -> u32 {
+        let value = value & ((1 << count) - 1);
+        self.range >>= count;
+        self.raise(self.range * u64::from(value));
+        self.refill();
+        value
     }
 }
 
@@ -92,6 +111,14 @@ impl<'a> Decoder<'a> {
         decoder.offset = u64::from(decoder.word()) << 32;
         decoder.offset |= u64::from(decoder.word());
         decoder
+    }
+
+    #[inline(always)]
+    fn refill(&mut self) {
+        if self.range < BOTTOM {
+            self.range <<= 32;
+            self.offset = self.offset << 32 | u64::from(self.word());
+        }
     }
 
     #[inline(always)]
@@ -130,11 +157,21 @@ impl BitCoder for Decoder<'_> {
             self.range -= split;
             self.offset = self.offset.wrapping_sub(split);
         }
-        if self.range < BOTTOM {
-            self.range <<= 32;
-            self.offset = self.offset << 32 | u64::from(self.word());
-        }
+        self.refill();
         bit
+    }
+
+    #[inline(always)]
+    fn code_some_raw(&mut self, _: u32, count: u32) -> u32 {
+        if count == 0 {
+            return 0;
+        }
+        self.range >>= count;
+        // Bytes of no encoder may lie beyond the last value.
+        let value = (self.offset / self.range).min((1 << count) - 1);
+        self.offset = self.offset.wrapping_sub(self.range * value);
+        self.refill();
+        value as u32
     }
 }
 
@@ -156,6 +193,31 @@ mod tests {
                 prop_assert_eq!(decoder.code(!bit, p1), bit);
             }
             prop_assert!(decoder.finish().is_ok());
+        }
+
+        #[test]
+        fn raw_bits_come_back_among_decisions(parts in prop::collection::vec((any::<u32>(), 0u32..=32, 1u32..=65535), 0..1000)) {
+            let code = |coder: &mut dyn FnMut(u32, u32, u32) -> (u32, bool)| -> Vec<(u32, bool)> {
+                parts.iter().map(|&(value, count, p1)| coder(value, count, p1)).collect()
+            };
+            let mut encoder = Encoder::new();
+            let written = code(&mut |value, count, p1| (encoder.code_raw(value, count), encoder.code(value & 1 == 1, p1)));
+            let bytes = encoder.finish();
+            let mut decoder = Decoder::new(&bytes);
+            let read = code(&mut |_, count, p1| (decoder.code_raw(0, count), decoder.code(false, p1)));
+            prop_assert!(decoder.finish().is_ok());
+            for ((written, read), (value, count, _)) in written.iter().zip(&read).zip(&parts) {
+                prop_assert_eq!(written, read);
+                prop_assert_eq!(u64::from(read.0), u64::from(*value) & ((1 << count) - 1));
+            }
+        }
+
+        #[test]
+        fn raw_bits_of_any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..100), counts in prop::collection::vec(0u32..=32, 0..200)) {
+            let mut decoder = Decoder::new(&bytes);
+            for count in counts {
+                prop_assert!(u64::from(decoder.code_raw(0, count)) < 1 << count);
+            }
         }
 
         #[test]

@@ -20,6 +20,8 @@ const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
 const SCALES: usize = 64;
 /// Coefficients, one after the other in scanning order, that take one decision where all around them and they themselves are zero.
 const GROUP: usize = 16;
+/// Signs that are coded together.
+const SIGNS: usize = 16;
 /// Reaches: 0, 1, 2, 4, … 65536 coefficients.
 const REACHES: usize = 18;
 
@@ -255,18 +257,43 @@ impl<'a> BlockCoder<'a> {
                 scale.min(SCALES - 1) * LEVELS + below_level,
             ];
             let shift = (both / 32 | 1).ilog2().min(20);
-            let code = self.codes.code(coder, q[s], &Context { tables, set: 2 * octave.min(8) + quantiser, shift, sign: 0 });
-            let size = state.multiple(code.unsigned_abs()).min(u16::MAX.into());
+            let context = Context { tables, set: 2 * octave.min(8) + quantiser, shift, sign: 0 };
+            let magnitude = self.codes.code_magnitude(coder, q[s].unsigned_abs(), &context);
+            let size = state.multiple(magnitude).min(u16::MAX.into());
             self.below.note(s, size, largest);
             self.sizes[block * len + s] = size as u16;
-            state = state.after(if s == 0 { code.wrapping_add(expected) } else { code });
-            q[s] = code;
-            surprise &= code == 0;
+            // For the parity the sign does not matter.
+            state = state.after(if s == 0 { (magnitude as i32).wrapping_add(expected) } else { magnitude as i32 });
+            q[s] = if q[s] < 0 { (magnitude as i32).wrapping_neg() } else { magnitude as i32 };
+            surprise &= magnitude == 0;
             s += 1;
         }
+        code_signs(coder, &mut q[..reached]);
         q[0] = q[0].wrapping_add(expected);
         self.lowest[block] = q[0];
     }
+}
+
+/// Codes the signs of what is not zero, sixteen together.
+fn code_signs<C: BitCoder>(coder: &mut C, q: &mut [i32]) {
+    let (mut places, mut count, mut negative) = ([0; SIGNS], 0, 0);
+    let mut code = |q: &mut [i32], places: &[usize], negative: u32| {
+        let negative = coder.code_raw(negative, places.len() as u32);
+        for (i, &place) in places.iter().enumerate() {
+            let magnitude = q[place].wrapping_abs();
+            q[place] = if negative >> i & 1 == 1 { magnitude.wrapping_neg() } else { magnitude };
+        }
+    };
+    for place in 0..q.len() {
+        places[count] = place;
+        negative |= u32::from(q[place] < 0) << count;
+        count += usize::from(q[place] != 0);
+        if count == SIGNS {
+            code(q, &places, negative);
+            (count, negative) = (0, 0);
+        }
+    }
+    code(q, &places[..count], negative);
 }
 
 #[cfg(test)]
