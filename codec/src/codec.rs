@@ -79,14 +79,21 @@ impl Codec {
     }
 }
 
-/// A zeroed buffer; an allocation that fails is an error, not an abort.
-pub(crate) fn zeroed(len: usize, limits: Limits) -> Result<Vec<u8>> {
-    let too_large = || Error::LimitsExceeded(format!("{len} decoded bytes"));
-    if len > limits.max_decoded_bytes {
-        return Err(too_large());
+impl Limits {
+    /// So many decoded bytes, if they are not too many.
+    pub(crate) fn check(self, len: usize) -> Result<usize> {
+        if len > self.max_decoded_bytes { Err(too_large(len)) } else { Ok(len) }
     }
+}
+
+fn too_large(len: usize) -> Error {
+    Error::LimitsExceeded(format!("{len} decoded bytes"))
+}
+
+/// A zeroed buffer; an allocation that fails is an error, not an abort.
+pub(crate) fn zeroed(len: usize) -> Result<Vec<u8>> {
     let mut probe = Vec::<u8>::new();
-    probe.try_reserve_exact(len).map_err(|_| too_large())?;
+    probe.try_reserve_exact(len).map_err(|_| too_large(len))?;
     drop(probe);
     Ok(vec![0; len])
 }

@@ -21,18 +21,29 @@ impl Codec {
     /// `Compatibility` for other or newer formats, `InsufficientData` for truncated and `Corruption` for damaged
     /// bytes, `ModelMissing`, `LimitsExceeded`.
     pub fn decode(&self, stream: &[u8]) -> Result<Decoded> {
+        let (layout, bytes) = self.decode_into(stream, zeroed)?;
+        Ok(Decoded { layout, bytes })
+    }
+
+    /// Decodes a whole stream into memory that `room` gives: exactly as many bytes as it is asked for.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`], and those of `room`.
+    pub fn decode_into<B: AsMut<[u8]>>(&self, stream: &[u8], room: impl FnOnce(usize) -> Result<B>) -> Result<(Layout, B)> {
         let stream = Stream::read(stream)?;
         let header = &stream.header;
         let Layout { element, .. } = header.layout;
-        let mut bytes = zeroed(header.layout.byte_len()?, self.limits)?;
+        let mut memory = room(self.limits.check(header.layout.byte_len()?)?)?;
+        let bytes = memory.as_mut();
+        if bytes.len() != header.layout.byte_len()? {
+            return Err(Error::InvalidArgument(format!("{} bytes of memory for an array of {:?}", bytes.len(), header.layout)));
+        }
         let (mut failure, threads) = (None, self.threads_each(stream.tiles.len()));
         self.side_by_side(
             stream.tiles.len(),
             |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads),
             |i, tile| match tile {
-                // An array of one tile is that tile.
-                Ok(tile) if stream.tiles.len() == 1 => bytes = tile,
-                Ok(tile) => scatter(&tile, &mut bytes, header.plan.array, header.plan.region(i), element.size),
+                Ok(tile) => scatter(&tile, bytes, header.plan.array, header.plan.region(i), element.size),
                 Err(e) => failure = Some(e),
             },
         );
@@ -40,9 +51,9 @@ impl Codec {
             return Err(e);
         }
         if element.order == ByteOrder::Big {
-            swap_bytes(&mut bytes, element.size);
+            swap_bytes(bytes, element.size);
         }
-        Ok(Decoded { layout: header.layout.clone(), bytes })
+        Ok((header.layout.clone(), memory))
     }
 
     /// Decodes the box `start..start + count` of an array, and only the tiles that it touches. Bytes in row-major
@@ -61,7 +72,7 @@ impl Codec {
             return Err(Error::InvalidArgument(format!("a box at {start:?} of {count:?} in an array of {shape:?}")));
         }
         let size = header.layout.element.size;
-        let mut bytes = zeroed(count.iter().product::<usize>() * size, self.limits)?;
+        let mut bytes = zeroed(self.limits.check(count.iter().product::<usize>() * size)?)?;
         if bytes.is_empty() {
             return Ok(bytes);
         }

@@ -5,8 +5,11 @@
 
 use crate::abi::*;
 use crate::{chunk, report, setup};
+use caesar_codec::Error;
 use std::ffi::{CStr, c_uint, c_void};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::slice;
 
 /// `H5Z_set_local_func_t`
@@ -93,10 +96,13 @@ unsafe extern "C" fn filter_from(
     let written = guarded(caller, c"filter", || {
         // SAFETY: the contract above.
         let (cd_values, input) = unsafe { (view(cd_values, cd_nelmts), view((*buf).cast::<u8>(), nbytes)) };
-        let work = if flags & FLAG_REVERSE == 0 { chunk::encode } else { chunk::decode };
-        let output = work(cd_values, input).map_err(|error| error.to_string())?;
+        let output = if flags & FLAG_REVERSE == 0 {
+            chunk::encode(cd_values, input).and_then(|stream| Memory::of(&stream))
+        } else {
+            chunk::decode(cd_values, input, Memory::zeroed)
+        };
         // SAFETY: the contract above; `input` is not used any more.
-        unsafe { hand_over(&output, buf_size, buf) }
+        Ok(unsafe { output.map_err(|error| error.to_string())?.hand_over(buf_size, buf) })
     });
     written.unwrap_or(0)
 }
@@ -110,22 +116,50 @@ unsafe fn view<'a, T>(start: *const T, length: usize) -> &'a [T] {
     if length == 0 { &[] } else { unsafe { slice::from_raw_parts(start, length) } }
 }
 
-/// Puts `output` into HDF5's buffer, or, where that is too small, into a new one from the same allocator.
-///
-/// # Safety
-/// As in [`filter_from`].
-unsafe fn hand_over(output: &[u8], buf_size: *mut usize, buf: *mut *mut c_void) -> Result<usize, String> {
-    // SAFETY: the caller's contract; the copy stays within `*buf_size` bytes, and the buffers do not overlap.
-    unsafe {
-        if output.len() > *buf_size {
-            let larger = libc::malloc(output.len());
-            if larger.is_null() {
-                return Err(format!("no memory for {} bytes", output.len()));
-            }
-            libc::free(*buf);
-            (*buf, *buf_size) = (larger, output.len());
-        }
-        std::ptr::copy_nonoverlapping(output.as_ptr(), (*buf).cast::<u8>(), output.len());
+/// Bytes from the allocator that HDF5 takes its buffers from.
+struct Memory {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+impl Memory {
+    fn zeroed(length: usize) -> Result<Memory, Error> {
+        // SAFETY: whatever is asked for; none at all may come as null.
+        let start = NonNull::new(unsafe { libc::calloc(length.max(1), 1) }.cast());
+        start.map(|start| Memory { start, length }).ok_or_else(|| Error::LimitsExceeded(format!("no memory for {length} bytes")))
     }
-    Ok(output.len())
+
+    fn of(bytes: &[u8]) -> Result<Memory, Error> {
+        let mut memory = Memory::zeroed(bytes.len())?;
+        memory.as_mut().copy_from_slice(bytes);
+        Ok(memory)
+    }
+
+    /// Takes the place of HDF5's buffer.
+    ///
+    /// # Safety
+    /// As in [`filter_from`].
+    unsafe fn hand_over(self, buf_size: *mut usize, buf: *mut *mut c_void) -> usize {
+        let memory = ManuallyDrop::new(self);
+        // SAFETY: the caller's contract: the old buffer is of this allocator, and nobody uses it any more.
+        unsafe {
+            libc::free(*buf);
+            (*buf, *buf_size) = (memory.start.as_ptr().cast(), memory.length);
+        }
+        memory.length
+    }
+}
+
+impl AsMut<[u8]> for Memory {
+    fn as_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as many bytes are there, zeroed at first, and nobody else's.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: it comes from this allocator and was not handed over.
+        unsafe { libc::free(self.start.as_ptr().cast()) };
+    }
 }

@@ -16,19 +16,17 @@ pub fn encode(cd_values: &[u32], chunk: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// Restores a chunk. The stream says all that is needed; cd_values only tell how many bytes HDF5 expects,
-/// which it does not check itself.
-pub fn decode(cd_values: &[u32], stream: &[u8]) -> Result<Vec<u8>> {
+/// Restores a chunk, in memory that `room` gives for so many bytes. The stream says all that is needed; cd_values only tell how many bytes
+/// HDF5 expects, which it does not check itself.
+pub fn decode<B: AsMut<[u8]>>(cd_values: &[u32], stream: &[u8], room: impl FnOnce(usize) -> Result<B>) -> Result<B> {
     let expected = Words::read(cd_values).ok().and_then(|words| words.chunk_bytes());
     let limits = expected.map_or_else(Limits::default, |bytes| Limits { max_decoded_bytes: bytes });
     let share = Share::take();
-    let bytes = codec(&share).limits(limits).decode(stream)?.bytes;
-    match expected {
-        Some(expected) if expected != bytes.len() => {
-            Err(Error::Corruption(format!("a chunk of {expected} bytes is expected, the stream holds {}", bytes.len())))
-        }
-        _ => Ok(bytes),
-    }
+    let room = |len| match expected {
+        Some(expected) if expected != len => Err(Error::Corruption(format!("a chunk of {expected} bytes is expected, the stream holds {len}"))),
+        _ => room(len),
+    };
+    Ok(codec(&share).limits(limits).decode_into(stream, room)?.1)
 }
 
 fn codec(share: &Share) -> Codec {
