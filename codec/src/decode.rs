@@ -12,7 +12,7 @@ use crate::stream::bytes::Reader;
 use crate::stream::header::Header;
 use crate::stream::tile::{Entry, Parts};
 use crate::tiles::{Region, scatter};
-use crate::value::{Value, bytes_of, swap_bytes};
+use crate::value::{Value, swap_bytes, write_values};
 
 impl Codec {
     /// Decodes a whole stream.
@@ -155,8 +155,9 @@ impl Codec {
         };
         // In pieces that stay in the nearest cache.
         const PIECE: usize = 4096;
-        let mut bytes = Vec::with_capacity(integers.len() * V::SIZE);
-        for (start, integers) in (0..).step_by(PIECE).zip(integers.chunks(PIECE)) {
+        let mut bytes = vec![0; integers.len() * V::SIZE];
+        let pieces = bytes.chunks_mut(PIECE * V::SIZE).zip(integers.chunks(PIECE));
+        for (start, (bytes, integers)) in (0..).step_by(PIECE).zip(pieces) {
             let piece = start..start + integers.len();
             let mut values = lattice.values::<V>(integers, signs.as_ref().map(|signs| &signs[piece.clone()]));
             for (value, &class) in values.iter_mut().zip(classes.iter().flat_map(|classes| &classes[piece.clone()])) {
@@ -166,7 +167,7 @@ impl Codec {
                     None => return corrupt("a class without a value"),
                 }
             }
-            bytes.extend_from_slice(&bytes_of(&values));
+            write_values(&values, bytes);
         }
         read_exceptions(parts.exceptions, V::SIZE, &mut bytes)?;
         Ok(bytes)

@@ -52,10 +52,15 @@ pub fn values_of<V: Value>(le_bytes: &[u8]) -> Vec<V> {
 /// Values to little-endian bytes.
 pub fn bytes_of<V: Value>(values: &[V]) -> Vec<u8> {
     let mut bytes = vec![0; values.len() * V::SIZE];
+    write_values(values, &mut bytes);
+    bytes
+}
+
+/// Values to as many little-endian bytes.
+pub fn write_values<V: Value>(values: &[V], bytes: &mut [u8]) {
     for (chunk, value) in bytes.chunks_exact_mut(V::SIZE).zip(values) {
         value.write(chunk);
     }
-    bytes
 }
 
 /// Reverses the bytes of every element of `size` bytes: big-endian to little-endian and back.
