@@ -7,6 +7,7 @@ use crate::entropy::{Bit, BitCoder, Decoder, Encoder};
 use crate::error::{Result, corrupt};
 use crate::stream::header::MAX_SPECIALS;
 use crate::value::Value;
+use caesar_kernels::{Loops, run};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -84,44 +85,21 @@ impl Survey {
     }
 
     fn measure<V: Value>(&mut self, values: &[V]) {
-        // Lanes side by side, which the compiler turns into vectors: this sees every value of every chunk.
-        const LANES: usize = 8;
-        let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        let (mut smallest, mut largest) = ([f64::INFINITY; LANES], [0f64; LANES]);
-        let (mut ordinary, mut zeros) = ([0u64; LANES], [0u64; LANES]);
-        let mut add = |lane: usize, x: f64, counts: bool| {
-            let magnitude = x.abs();
-            let counts = counts & (magnitude < HUGE);
-            low[lane] = if counts & (x < low[lane]) { x } else { low[lane] };
-            high[lane] = if counts & (x > high[lane]) { x } else { high[lane] };
-            smallest[lane] = if counts & (magnitude > 0.0) & (magnitude < smallest[lane]) { magnitude } else { smallest[lane] };
-            largest[lane] = if counts & (magnitude > largest[lane]) { magnitude } else { largest[lane] };
-            ordinary[lane] += u64::from(counts);
-            zeros[lane] += u64::from(counts & (magnitude == 0.0));
-        };
-        let (blocks, rest) = values.as_chunks::<LANES>();
-        if self.specials.is_empty() {
-            blocks.iter().for_each(|block| (0..LANES).for_each(|lane| add(lane, block[lane].to_f64(), true)));
-        } else {
-            blocks.iter().for_each(|block| (0..LANES).for_each(|lane| add(lane, block[lane].to_f64(), self.is_ordinary(block[lane]))));
-        }
-        rest.iter().for_each(|&v| add(0, v.to_f64(), self.is_ordinary(v)));
-        self.low = low.into_iter().fold(f64::INFINITY, f64::min);
-        self.high = high.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        self.smallest = smallest.into_iter().fold(f64::INFINITY, f64::min);
-        self.largest = largest.into_iter().fold(0.0, f64::max);
-        self.ordinary = ordinary.into_iter().sum::<u64>() as usize;
-        self.zeros = zeros.into_iter().sum::<u64>() as usize;
+        let seen = run(Look { values, specials: &self.specials, at: Extent::default() });
+        self.low = least(seen.low);
+        self.high = greatest(seen.high);
+        self.smallest = least(seen.smallest);
+        self.largest = greatest(seen.largest);
+        self.ordinary = seen.ordinary.into_iter().sum::<u64>() as usize;
+        self.zeros = seen.zeros.into_iter().sum::<u64>() as usize;
     }
 
     /// The smallest or largest value where it is a fill: repeated, and far from all others.
     fn repeated_extreme<V: Value>(&self, values: &[V]) -> Option<V> {
-        let (mut next_low, mut next_high) = (f64::INFINITY, f64::NEG_INFINITY);
-        let (mut lows, mut highs) = (0usize, 0usize);
-        for x in values.iter().filter(|&&v| self.is_ordinary(v)).map(|v| v.to_f64()) {
-            if x == self.low { lows += 1 } else { next_low = next_low.min(x) }
-            if x == self.high { highs += 1 } else { next_high = next_high.max(x) }
-        }
+        let ends = Ends { low: self.low, high: self.high, next_low: [f64::INFINITY; LANES], next_high: [f64::NEG_INFINITY; LANES], lows: [0; LANES], highs: [0; LANES] };
+        let seen = run(Look { values, specials: &self.specials, at: ends });
+        let (next_low, next_high) = (least(seen.next_low), greatest(seen.next_high));
+        let [lows, highs] = [seen.lows, seen.highs].map(|counts| counts.into_iter().sum::<u64>() as usize);
         let fill = |x: f64, count: usize, gap: f64, rest: f64| {
             let v = V::from_f64(x);
             let known = KNOWN_FILLS.iter().any(|&f| V::from_f64(f).to_f64() == x.abs());
@@ -146,6 +124,120 @@ impl Survey {
         };
         Some(values.iter().map(class).collect())
     }
+}
+
+/// Lanes side by side, which the compiler turns into vectors: every value of every chunk is looked at.
+const LANES: usize = 8;
+
+/// Something to look at values for.
+trait Aspect {
+    /// Takes in a value in its lane, if it counts as one of the field.
+    fn see(&mut self, lane: usize, x: f64, counts: bool);
+}
+
+/// A look at all values.
+struct Look<'a, V, A> {
+    values: &'a [V],
+    specials: &'a [u64],
+    at: A,
+}
+
+impl<V: Value, A: Aspect> Loops for Look<'_, V, A> {
+    type Result = A;
+
+    #[inline(always)]
+    fn run(self) -> A {
+        let Look { values, specials, mut at } = self;
+        match specials {
+            [] => look(values, &mut at, |_| false),
+            [one] => look(values, &mut at, |bits| bits == *one),
+            _ => look(values, &mut at, |bits| specials.contains(&bits)),
+        }
+        at
+    }
+}
+
+#[inline(always)]
+fn look<V: Value>(values: &[V], at: &mut impl Aspect, is_special: impl Fn(u64) -> bool) {
+    let mut see = |lane: usize, v: V| at.see(lane, v.to_f64(), (v.to_f64().abs() < HUGE) & !is_special(v.bits()));
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    blocks.iter().for_each(|block| (0..LANES).for_each(|lane| see(lane, block[lane])));
+    rest.iter().for_each(|&v| see(0, v));
+}
+
+fn least(lanes: [f64; LANES]) -> f64 {
+    lanes.into_iter().fold(f64::INFINITY, f64::min)
+}
+
+fn greatest(lanes: [f64; LANES]) -> f64 {
+    lanes.into_iter().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// How far values and their magnitudes reach.
+struct Extent {
+    low: [f64; LANES],
+    high: [f64; LANES],
+    /// Above zero.
+    smallest: [f64; LANES],
+    largest: [f64; LANES],
+    ordinary: [u64; LANES],
+    zeros: [u64; LANES],
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Extent {
+            low: [f64::INFINITY; LANES],
+            high: [f64::NEG_INFINITY; LANES],
+            smallest: [f64::INFINITY; LANES],
+            largest: [0.0; LANES],
+            ordinary: [0; LANES],
+            zeros: [0; LANES],
+        }
+    }
+}
+
+impl Aspect for Extent {
+    #[inline(always)]
+    fn see(&mut self, lane: usize, x: f64, counts: bool) {
+        let magnitude = x.abs();
+        lower(&mut self.low[lane], x, counts);
+        raise(&mut self.high[lane], x, counts);
+        lower(&mut self.smallest[lane], magnitude, counts & (magnitude > 0.0));
+        raise(&mut self.largest[lane], magnitude, counts);
+        self.ordinary[lane] += u64::from(counts);
+        self.zeros[lane] += u64::from(counts & (magnitude == 0.0));
+    }
+}
+
+/// How often the lowest and the highest value occur, and the values next to them.
+struct Ends {
+    low: f64,
+    high: f64,
+    next_low: [f64; LANES],
+    next_high: [f64; LANES],
+    lows: [u64; LANES],
+    highs: [u64; LANES],
+}
+
+impl Aspect for Ends {
+    #[inline(always)]
+    fn see(&mut self, lane: usize, x: f64, counts: bool) {
+        self.lows[lane] += u64::from(counts & (x == self.low));
+        self.highs[lane] += u64::from(counts & (x == self.high));
+        lower(&mut self.next_low[lane], x, counts & (x != self.low));
+        raise(&mut self.next_high[lane], x, counts & (x != self.high));
+    }
+}
+
+#[inline(always)]
+fn lower(least: &mut f64, x: f64, counts: bool) {
+    *least = if counts & (x < *least) { x } else { *least };
+}
+
+#[inline(always)]
+fn raise(greatest: &mut f64, x: f64, counts: bool) {
+    *greatest = if counts & (x > *greatest) { x } else { *greatest };
 }
 
 /// Class of special values that are stored one by one.
