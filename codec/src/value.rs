@@ -1,7 +1,10 @@
 //! The two element types a bound is kept for, binary32 and binary64, behind one trait.
 
+use std::borrow::Cow;
+use zerocopy::{FromBytes, Immutable};
+
 /// A float of the stored type: what the bound is checked in.
-pub trait Value: Copy + Send + Sync + PartialEq + std::fmt::Debug + pco::data_types::Number {
+pub trait Value: Copy + Send + Sync + PartialEq + std::fmt::Debug + pco::data_types::Number + FromBytes + Immutable {
     const SIZE: usize;
     /// Half of the largest relative rounding error of the type, as the cast from f64 makes it.
     const ROUNDING: f64;
@@ -44,9 +47,12 @@ macro_rules! value {
 value!(f32, u32, 1.0 / (1u64 << 24) as f64);
 value!(f64, u64, 1.0 / (1u64 << 52) as f64);
 
-/// Little-endian bytes to values.
-pub fn values_of<V: Value>(le_bytes: &[u8]) -> Vec<V> {
-    le_bytes.chunks_exact(V::SIZE).map(V::read).collect()
+/// Little-endian bytes as values: where they lie, if that is where values may.
+pub fn values_of<V: Value>(le_bytes: &[u8]) -> Cow<'_, [V]> {
+    match <[V]>::ref_from_bytes(le_bytes) {
+        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+        _ => le_bytes.chunks_exact(V::SIZE).map(V::read).collect(),
+    }
 }
 
 /// Values to little-endian bytes.
@@ -67,5 +73,20 @@ pub fn write_values<V: Value>(values: &[V], bytes: &mut [u8]) {
 pub fn swap_bytes(bytes: &mut [u8], size: usize) {
     if size > 1 {
         bytes.chunks_exact_mut(size).for_each(|element| element.reverse());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_lie_anywhere() {
+        let values: Vec<f64> = (0..9).map(|i| f64::from(i) * 0.3).collect();
+        for at in 0..9 {
+            let bytes = [&vec![7; at][..], &bytes_of(&values)].concat();
+            assert_eq!(*values_of::<f64>(&bytes[at..]), values);
+        }
+        assert!(values_of::<f32>(&[]).is_empty());
     }
 }
