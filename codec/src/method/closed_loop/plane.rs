@@ -110,7 +110,6 @@ impl<T: Copy + Default> Plane<T> {
     pub fn extend_flat(&mut self) {
         self.extend_by(|edge, _| edge);
     }
-
 }
 
 /// A row of margin from the row at the edge and one inside of it.
