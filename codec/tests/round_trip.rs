@@ -246,3 +246,17 @@ fn empty_arrays_and_wrong_lengths() {
     assert!(codec.encode(&Layout::new(Element::F32, [3]), &[0; 8], &Options::default()).is_err());
     assert!(codec.encode(&layout, &[], &"abs=1,method=ae-sz".parse().unwrap()).unwrap_err().to_string().contains("ae-sz"));
 }
+
+#[test]
+fn memory_of_another_size_is_refused() {
+    let layout = Layout::new(Element::F32, [6, 7]);
+    let bytes = f32_bytes(&(0..42).map(|i| i as f32).collect::<Vec<_>>(), ByteOrder::Little);
+    let codec = Codec::classical();
+    let stream = codec.encode(&layout, &bytes, &Options::default()).unwrap();
+    // What lies in the memory before does not matter.
+    let (found, exact) = codec.decode_into(&stream, |len| Ok(vec![0xaa; len])).unwrap();
+    assert_eq!((found, exact), (layout, codec.decode(&stream).unwrap().bytes));
+    for wrong in [0, 167, 169] {
+        assert!(codec.decode_into(&stream, |_| Ok(vec![0; wrong])).is_err(), "{wrong} bytes");
+    }
+}
