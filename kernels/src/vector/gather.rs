@@ -19,10 +19,42 @@ pub unsafe fn gather<L: Lanes>(
     group: usize,
     scratch: &mut Scratch,
 ) {
+    // SAFETY: by contract.
+    unsafe {
+        gather_own(l, row, scales, prediction, x, group, scratch);
+        gather_rest(l, row, scales, x, group, scratch);
+    }
+}
+
+/// Their own details, which say whether they are quiet.
+///
+/// # Safety
+/// As [`gather`].
+#[inline(always)]
+pub unsafe fn gather_own<L: Lanes>(
+    l: L,
+    row: &Row,
+    scales: &Scales,
+    prediction: &[i32],
+    x: usize,
+    group: usize,
+    scratch: &mut Scratch,
+) {
     // SAFETY: by contract; each stage reads what those before it wrote.
     unsafe {
         shift(l, row.own, prediction, x, group, scratch);
         own_details(l, row.own, scales, x, group, scratch);
+    }
+}
+
+/// What a network needs beside them.
+///
+/// # Safety
+/// As [`gather`], after [`gather_own`].
+#[inline(always)]
+pub unsafe fn gather_rest<L: Lanes>(l: L, row: &Row, scales: &Scales, x: usize, group: usize, scratch: &mut Scratch) {
+    // SAFETY: by contract; each stage reads what those before it wrote.
+    unsafe {
         if let Some(references) = &row.references {
             referred_details(l, references, scales, x, group, scratch);
         }

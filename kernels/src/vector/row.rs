@@ -2,7 +2,7 @@
 
 use super::dense::{filter, network};
 use super::finish::{finish, quiet};
-use super::gather::gather;
+use super::gather::{gather, gather_own, gather_rest};
 use super::lanes::{LANES, Lanes};
 use super::scratch::{GROUPS, Scratch};
 use super::{Kernel, run};
@@ -98,10 +98,11 @@ impl Kernel for Predict<'_> {
             }
             // SAFETY: the row was checked and has at least sixteen targets; each stage reads what those before it wrote.
             unsafe {
-                gather(l, row, &scales, prediction, x, count, &mut scratch);
+                gather_own(l, row, &scales, prediction, x, count, &mut scratch);
                 if l.to_array(quiet(l, &scales, count, &scratch)) == [-1; LANES] {
                     classes[x..][..LANES].fill(0);
                 } else {
+                    gather_rest(l, row, &scales, x, count, &mut scratch);
                     starts[count] = x;
                     count += 1;
                 }
