@@ -105,6 +105,12 @@ pub trait SymbolCoder: Send {
     /// them, the reader returns those it reads.
     fn symbol(&mut self, state: &mut Self::State, table: &Table, symbol: u8, low: u32, count: u32) -> (u8, u32);
 
+    /// The same without low bits, faster where the symbol is nearly always the usual one.
+    #[inline(always)]
+    fn mostly(&mut self, state: &mut Self::State, table: &Table, _usual: u8, symbol: u8) -> u8 {
+        self.symbol(state, table, symbol, 0, 0).0
+    }
+
     /// Codes the lowest `count` (≤ 32) bits of `value`, all equally likely.
     fn raw(&mut self, state: &mut Self::State, value: u32, count: u32) -> u32;
 }
@@ -266,6 +272,18 @@ impl SymbolCoder for Reader<'_> {
     fn symbol(&mut self, state: &mut u64, table: &Table, _: u8, _: u32, count: u32) -> (u8, u32) {
         let (symbol, start, end) = table.find(*state as u32 & ((1 << BITS) - 1));
         (symbol, self.advance(state, start.into(), (end - start).into(), count))
+    }
+
+    #[inline(always)]
+    fn mostly(&mut self, state: &mut u64, table: &Table, usual: u8, symbol: u8) -> u8 {
+        let [start, end] = [0, 1].map(|i| table.starts[usize::from(usual) + i]);
+        let position = *state as u32 & ((1 << BITS) - 1);
+        // A branch that is guessed right nearly always: nothing waits for the table.
+        if position.wrapping_sub(start) < end - start {
+            self.advance(state, start.into(), (end - start).into(), 0);
+            return usual;
+        }
+        self.symbol(state, table, symbol, 0, 0).0
     }
 
     fn raw(&mut self, state: &mut u64, _: u32, count: u32) -> u32 {

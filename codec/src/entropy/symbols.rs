@@ -12,6 +12,10 @@ use std::sync::LazyLock;
 
 /// Classes of scales.
 pub const CLASSES: usize = 68;
+/// Codes side by side that are calm, or not, together.
+const GROUP: usize = 16;
+/// The largest class in calm groups: nearly all of their codes are zero.
+const CALM: u8 = 14;
 /// Sizes of codes that [`SymbolModel::known`] tells apart.
 pub const SIZES: usize = 24;
 /// The class whose scale is one.
@@ -83,7 +87,7 @@ struct Here {
 }
 
 /// Low bits of a class's codes that are coded apart.
-pub fn shift_of(class: usize) -> u32 {
+pub const fn shift_of(class: usize) -> u32 {
     if class >= WIDE + 4 { (class - WIDE) as u32 / 4 } else { 0 }
 }
 
@@ -120,13 +124,17 @@ impl Histogram {
 
 impl Here {
     #[inline(always)]
-    fn code<S: SymbolCoder>(&mut self, coder: &mut S, state: &mut S::State, code: i32) -> i32 {
+    fn code<S: SymbolCoder, const IS_CALM: bool>(&mut self, coder: &mut S, state: &mut S::State, code: i32) -> i32 {
         let half = 1 << self.shift >> 1;
         let raised = code.wrapping_add(half);
         let upper = raised >> self.shift;
         let other = 2 * self.reach as u32 + 1;
-        let near = upper.wrapping_add(self.reach) as u32;
-        let (symbol, low) = coder.symbol(state, &self.table, near.min(other) as u8, raised as u32, self.shift);
+        let near = (upper.wrapping_add(self.reach) as u32).min(other) as u8;
+        let (symbol, low) = if IS_CALM {
+            (coder.mostly(state, &self.table, self.reach as u8, near), 0)
+        } else {
+            coder.symbol(state, &self.table, near, raised as u32, self.shift)
+        };
         self.occurred[usize::from(symbol)] += 1;
         self.due -= 1;
         let mut read = i32::from(symbol) - self.reach;
@@ -345,14 +353,46 @@ impl Part<'_> {
         }
     }
 
+    /// Codes some codes of a row, from the turn of the first state on.
     #[inline(always)]
-    fn code<S: SymbolCoder>(&mut self, coder: &mut S, state: &mut S::State, code: &mut i32, class: u8) {
+    fn code_some<S: SymbolCoder, const L: usize, const IS_CALM: bool>(
+        &mut self,
+        coder: &mut S,
+        states: &mut [S::State; L],
+        codes: &mut [i32],
+        classes: &[u8],
+        masked: Option<&[bool]>,
+    ) {
+        if let Some(masked) = masked {
+            for (i, ((code, &class), &masked)) in codes.iter_mut().zip(classes).zip(masked).enumerate() {
+                if masked {
+                    *code = 0;
+                } else {
+                    self.code::<S, IS_CALM>(coder, &mut states[i % L], code, class);
+                }
+            }
+            return;
+        }
+        let (turns, rest) = codes.as_chunks_mut::<L>();
+        let (of_turns, of_rest) = classes.as_chunks::<L>();
+        for (codes, classes) in turns.iter_mut().zip(of_turns) {
+            for lane in 0..L {
+                self.code::<S, IS_CALM>(coder, &mut states[lane], &mut codes[lane], classes[lane]);
+            }
+        }
+        for (lane, (code, &class)) in rest.iter_mut().zip(of_rest).enumerate() {
+            self.code::<S, IS_CALM>(coder, &mut states[lane], code, class);
+        }
+    }
+
+    #[inline(always)]
+    fn code<S: SymbolCoder, const IS_CALM: bool>(&mut self, coder: &mut S, state: &mut S::State, code: &mut i32, class: u8) {
         let class = usize::from(class).min(CLASSES - 1);
         let here = match &mut self.tally.active[class] {
             Some(here) => here,
             None => self.tally.start(class, self.model.histogram(class)),
         };
-        *code = here.code(coder, state, *code);
+        *code = here.code::<S, IS_CALM>(coder, state, *code);
     }
 
     pub fn finish(self) -> Occurrences {
@@ -384,25 +424,12 @@ impl<S: SymbolCoder, const L: usize> Loops for CodeRow<'_, '_, S, L> {
     fn run(self) {
         let CodeRow { part, coder, codes, classes, masked } = self;
         let mut states = coder.states::<L>();
-        let classes = &classes[..codes.len()];
-        if let Some(masked) = masked {
-            for (i, ((code, &class), &masked)) in codes.iter_mut().zip(classes).zip(masked).enumerate() {
-                if masked {
-                    *code = 0;
-                } else {
-                    part.code(coder, &mut states[i % L], code, class);
-                }
-            }
-        } else {
-            let (groups, rest) = codes.as_chunks_mut::<L>();
-            let (of_groups, of_rest) = classes.as_chunks::<L>();
-            for (codes, classes) in groups.iter_mut().zip(of_groups) {
-                for lane in 0..L {
-                    part.code(coder, &mut states[lane], &mut codes[lane], classes[lane]);
-                }
-            }
-            for (lane, (code, &class)) in rest.iter_mut().zip(of_rest).enumerate() {
-                part.code(coder, &mut states[lane], code, class);
+        for (i, (codes, classes)) in codes.chunks_mut(GROUP).zip(classes.chunks(GROUP)).enumerate() {
+            let masked = masked.map(|masked| &masked[GROUP * i..][..codes.len()]);
+            if classes.iter().fold(0, |largest, &class| largest.max(class)) <= CALM {
+                part.code_some::<S, L, true>(coder, &mut states, codes, classes, masked);
+            } else {
+                part.code_some::<S, L, false>(coder, &mut states, codes, classes, masked);
             }
         }
         coder.keep(states);
