@@ -55,6 +55,15 @@ impl Search {
     }
 }
 
+/// Appends what is made of some numbers of a row.
+pub fn pick<T: Copy, U>(row: &[T], kept: &[usize], made: impl Fn(T) -> U, out: &mut Vec<U>) {
+    if kept.len() == row.len() {
+        out.extend(row.iter().map(|&x| made(x)));
+    } else {
+        out.extend(kept.iter().map(|&x| made(row[x])));
+    }
+}
+
 /// Some targets of a step with their details, in bins.
 pub struct Samples {
     available: [bool; DETAILS],
@@ -92,7 +101,7 @@ impl Samples {
             for index in (0..DETAILS).filter(|&i| available[i]) {
                 sources.detail_row(index, row, &bases, &mut detail);
                 samples.largest = detail.iter().fold(samples.largest, |m, d| m.max(d.unsigned_abs()));
-                samples.details[index].extend(kept.iter().map(|&x| detail[x] as f32 * unit));
+                pick(&detail, &kept, |d| d as f32 * unit, &mut samples.details[index]);
             }
         }
         samples
@@ -135,11 +144,12 @@ impl Samples {
     fn fit(&self, start: &Taps, weight: impl Fn(f32) -> f32) -> Taps {
         let active: Vec<usize> = (0..DETAILS).filter(|&i| self.available[i]).collect();
         let details: Vec<&[f32]> = active.iter().map(|&i| &self.details[i][..]).collect();
+        let all: Vec<usize> = (0..active.len()).collect();
         let mut taps = *start;
         for _ in 0..ROUNDS {
             let residuals = self.residuals(&taps);
             let weights: Vec<f32> = residuals.iter().map(|r| weight(r.abs())).collect();
-            let changes = least_squares(&details, &weights, &residuals);
+            let changes = Equations::new(&details, &weights, &residuals).solve(&all);
             for (&a, change) in active.iter().zip(changes) {
                 let tap = f64::from(taps[a]) + change * f64::from(TAP_ONE);
                 let units = (tap / f64::from(TAP_UNIT)).round().clamp(-2000.0, 2000.0);
@@ -158,6 +168,12 @@ pub fn log2(x: f32) -> f32 {
     (bits >> 23) as f32 - 128.0 + (-0.344_848_4 * mantissa + 2.024_665_8) * mantissa - 0.674_877_6
 }
 
+/// About the bits of a residual in bins.
+#[inline(always)]
+fn cost(residual: f32) -> f32 {
+    log2(0.15 + residual.abs())
+}
+
 loops! {
     /// About the bits of residuals in bins.
     pub fn bits_of(residuals: &[f32]) -> f32 {
@@ -165,10 +181,10 @@ loops! {
         let (whole, rest) = residuals.as_chunks::<8>();
         for eight in whole {
             for (lane, r) in lanes.iter_mut().zip(eight) {
-                *lane += log2(0.15 + r.abs());
+                *lane += cost(*r);
             }
         }
-        lanes.iter().sum::<f32>() + rest.iter().map(|r| log2(0.15 + r.abs())).sum::<f32>()
+        lanes.iter().sum::<f32>() + rest.iter().map(|r| cost(*r)).sum::<f32>()
     }
 }
 
@@ -185,67 +201,106 @@ loops! {
     }
 }
 
-/// The factors under which the sum of `columns` comes nearest to `target`, by slightly damped weighted least squares.
-pub fn least_squares(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Vec<f64> {
-    let n = columns.len();
-    let mut equations = vec![vec![0.0f64; n + 1]; n];
-    for from in (0..weights.len()).step_by(NEAR) {
-        let near = from..(from + NEAR).min(weights.len());
-        let columns: Vec<&[f32]> = columns.iter().map(|column| &column[near.clone()]).collect();
-        add_products(&columns, &weights[near.clone()], &target[near], &mut equations);
-    }
-    for i in 0..n {
-        for j in 0..i {
-            equations[j][i] = equations[i][j];
-        }
-        equations[i][i] = equations[i][i] * 1.003 + 0.5;
-    }
-    solve(equations)
+/// The normal equations of factors under which the sum of some columns comes nearest to a target: of each two columns the weighted
+/// product, the target being the last one.
+pub struct Equations {
+    products: Vec<f64>,
+    /// Of a row of products.
+    pitch: usize,
+    /// Columns without the target.
+    columns: usize,
 }
 
-/// So many numbers of each column stay in the nearest cache while all are multiplied with all.
+impl Equations {
+    pub fn new(columns: &[&[f32]], weights: &[f32], target: &[f32]) -> Self {
+        let n = columns.len();
+        // The last few are filled up; their products nobody asks for.
+        let pitch = (n + 1).next_multiple_of(TOGETHER);
+        let mut equations = Equations { products: vec![0.0; pitch * pitch], pitch, columns: n };
+        let mut weighted = [(); 2].map(|()| vec![0.0; NEAR]);
+        let mut near: Vec<&[f32]> = Vec::with_capacity(pitch);
+        for from in (0..weights.len()).step_by(NEAR) {
+            let of = from..(from + NEAR).min(weights.len());
+            let weights = &weights[of.clone()];
+            near.clear();
+            near.extend(columns.iter().copied().chain(std::iter::repeat(target)).take(pitch).map(|column| &column[of.clone()]));
+            let rows = near.as_chunks::<2>().0.iter().zip(equations.products.chunks_exact_mut(2 * pitch));
+            for (i, (rows, sums)) in rows.enumerate() {
+                for (row, weighted) in rows.iter().zip(&mut weighted) {
+                    multiply(row, weights, weighted);
+                }
+                let weighted = weighted.each_ref().map(|row| &row[..weights.len()]);
+                // The upper half is the same.
+                for (j, others) in near.as_chunks::<TOGETHER>().0.iter().enumerate().take(i * 2 / TOGETHER + 1) {
+                    for (sums, dots) in sums.chunks_exact_mut(pitch).zip(dots(weighted, *others)) {
+                        sums[TOGETHER * j..].iter_mut().zip(dots).for_each(|(sum, dot)| *sum += f64::from(dot));
+                    }
+                }
+            }
+        }
+        equations
+    }
+
+    fn product(&self, i: usize, j: usize) -> f64 {
+        self.products[i.max(j) * self.pitch + i.min(j)]
+    }
+
+    /// The factors of some columns, the others having none: slightly damped, by Gaussian elimination of symmetric positive definite
+    /// equations.
+    pub fn solve(&self, active: &[usize]) -> Vec<f64> {
+        let (n, width) = (active.len(), active.len() + 1);
+        let mut equations = Vec::with_capacity(n * width);
+        for (row, &i) in active.iter().enumerate() {
+            equations.extend(active.iter().chain([&self.columns]).map(|&j| self.product(i, j)));
+            let diagonal: &mut f64 = &mut equations[row * (width + 1)];
+            *diagonal = *diagonal * 1.003 + 0.5;
+        }
+        for i in 0..n {
+            let (done, rest) = equations.split_at_mut((i + 1) * width);
+            let pivot = &done[i * width..];
+            for row in rest.chunks_exact_mut(width) {
+                let factor = row[i] / pivot[i];
+                row[i..].iter_mut().zip(&pivot[i..]).for_each(|(r, p)| *r -= factor * p);
+            }
+        }
+        let mut solution = vec![0.0; n];
+        for (i, row) in equations.chunks_exact(width).enumerate().rev() {
+            let known: f64 = (i + 1..n).map(|j| row[j] * solution[j]).sum();
+            solution[i] = (row[n] - known) / row[i];
+        }
+        solution
+    }
+}
+
+/// So many numbers of each column stay near while all are multiplied with all.
 const NEAR: usize = 1024;
 
-/// Adds the products of some numbers of all columns: with each other, the lower half of them, and with the target.
-fn add_products(columns: &[&[f32]], weights: &[f32], target: &[f32], equations: &mut [Vec<f64>]) {
-    let n = columns.len();
-    let mut weighted = vec![0.0f32; weights.len()];
-    let mut others = Vec::with_capacity(n + 1);
-    for (i, (column, equation)) in columns.iter().zip(equations).enumerate() {
-        multiply(column, weights, &mut weighted);
-        others.clear();
-        others.extend_from_slice(&columns[..=i]);
-        others.push(target);
-        let products = others.chunks(TOGETHER).flat_map(|some| {
-            // The last few are filled up; whom they belong to nobody asks.
-            dots(&weighted, std::array::from_fn(|k| some.get(k).copied().unwrap_or(target)))
-        });
-        for (j, product) in products.take(i + 2).enumerate() {
-            equation[if j <= i { j } else { n }] += product;
-        }
-    }
-}
-
-/// Dot products that are computed side by side, since each of their sums waits for the one before.
+/// Dot products with so many columns are computed side by side, since each of their sums waits for the one before.
 const TOGETHER: usize = 4;
 
-/// Dot products in eight lanes each.
-fn dots(a: &[f32], b: [&[f32]; TOGETHER]) -> [f64; TOGETHER] {
-    let (a8, rest) = a.as_chunks();
-    let b = b.map(|b| b.as_chunks());
-    let lanes = products(a8, b.map(|(b8, _)| b8));
-    let rests = b.map(|(_, b)| rest.iter().zip(b).map(|(a, b)| a * b).sum::<f32>());
-    std::array::from_fn(|k| f64::from(lanes[k].iter().sum::<f32>() + rests[k]))
+/// Dot products in eight lanes each, whatever the processor has: every one writes the same files.
+fn dots(a: [&[f32]; 2], b: [&[f32]; TOGETHER]) -> [[f32; TOGETHER]; 2] {
+    let (of_a, of_b) = (a.map(|a| a.as_chunks()), b.map(|b| b.as_chunks()));
+    let lanes = products(of_a.map(|(a, _)| a), of_b.map(|(b, _)| b));
+    std::array::from_fn(|i| {
+        std::array::from_fn(|k| {
+            let rest = of_a[i].1.iter().zip(of_b[k].1).map(|(a, b)| a * b).sum::<f32>();
+            lanes[i][k].iter().sum::<f32>() + rest
+        })
+    })
 }
 
 loops! {
-    fn products(a: &[[f32; 8]], b: [&[[f32; 8]]; TOGETHER]) -> [[f32; 8]; TOGETHER] {
-        let mut lanes = [[0.0; 8]; TOGETHER];
-        let b = b.map(|b| &b[..a.len()]);
-        for (i, a) in a.iter().enumerate() {
-            for k in 0..TOGETHER {
-                for l in 0..8 {
-                    lanes[k][l] += a[l] * b[k][i][l];
+    fn products(a: [&[[f32; 8]]; 2], b: [&[[f32; 8]]; TOGETHER]) -> [[[f32; 8]; TOGETHER]; 2] {
+        let mut lanes = [[[0.0; 8]; TOGETHER]; 2];
+        let length = a[0].len();
+        let (a, b) = (a.map(|a| &a[..length]), b.map(|b| &b[..length]));
+        for x in 0..length {
+            for i in 0..2 {
+                for k in 0..TOGETHER {
+                    for l in 0..8 {
+                        lanes[i][k][l] += a[i][x][l] * b[k][x][l];
+                    }
                 }
             }
         }
@@ -253,28 +308,24 @@ loops! {
     }
 }
 
-/// Gaussian elimination of symmetric positive definite equations `[A | b]`.
-fn solve(mut equations: Vec<Vec<f64>>) -> Vec<f64> {
-    let n = equations.len();
-    for i in 0..n {
-        let (done, rest) = equations.split_at_mut(i + 1);
-        let pivot = &done[i];
-        for row in rest {
-            let factor = row[i] / pivot[i];
-            row.iter_mut().zip(pivot).skip(i).for_each(|(r, p)| *r -= factor * p);
-        }
-    }
-    let mut solution = vec![0.0; n];
-    for i in (0..n).rev() {
-        let known: f64 = (i + 1..n).map(|j| equations[i][j] * solution[j]).sum();
-        solution[i] = (equations[i][n] - known) / equations[i][i];
-    }
-    solution
-}
-
 #[cfg(test)]
 mod tests {
-    use super::log2;
+    use super::*;
+
+    #[test]
+    fn some_columns_are_fitted_as_if_there_were_no_others() {
+        let column = |k: u32| (0..2500u32).map(|i| ((i * 7 + k).wrapping_mul(2654435761) >> 16 & 1023) as f32 / 64.0 - 8.0).collect::<Vec<_>>();
+        let columns: Vec<Vec<f32>> = (0..6).map(column).collect();
+        let columns: Vec<&[f32]> = columns.iter().map(|column| &column[..]).collect();
+        let target: Vec<f32> = columns[0].iter().zip(columns[3]).map(|(a, b)| 2.0 * a - 3.0 * b).collect();
+        let weights: Vec<f32> = (0..2500).map(|i| 0.5 + (i % 7) as f32).collect();
+        let all = Equations::new(&columns, &weights, &target);
+        let near = |found: &[f64], wanted: &[f64]| found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 0.03);
+        assert!(near(&all.solve(&[0, 1, 2, 3, 4, 5]), &[2.0, 0.0, 0.0, -3.0, 0.0, 0.0]));
+        assert!(near(&all.solve(&[3, 0]), &[-3.0, 2.0]));
+        let alone = Equations::new(&[columns[1], columns[3], columns[4]], &weights, &target);
+        assert_eq!(all.solve(&[1, 3, 4]), alone.solve(&[0, 1, 2]));
+    }
 
     #[test]
     fn logarithms_are_near() {

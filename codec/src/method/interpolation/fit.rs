@@ -1,7 +1,7 @@
 //! Weights of clues fitted to the codes of a step; only the encoder does this, so it may use floats.
 
 use super::expect::{UNIT, WEIGHT_LIMIT, WEIGHT_UNIT};
-use crate::method::closed_loop::fit::{FEWEST, Search, least_squares, log2};
+use crate::method::closed_loop::fit::{Equations, FEWEST, Search, log2};
 use crate::method::closed_loop::told::change_bits;
 
 /// Some codes of a step with their clues.
@@ -59,16 +59,18 @@ impl<const M: usize> ClueSamples<M> {
         let mean = self.magnitudes.iter().sum::<f32>() / self.magnitudes.len().max(1) as f32;
         let mut expected = vec![mean; self.magnitudes.len()];
         let mut weights = [0; M];
+        let allowed: Vec<usize> = (0..M).filter(|&i| self.allowed[i]).collect();
+        let clues: Vec<&[f32]> = allowed.iter().map(|&i| &self.clues[i][..]).collect();
         for _ in 0..3 {
             let trust: Vec<f32> = expected.iter().map(|e| 1.0 / ((e + 0.02) * (1.0 + e))).collect();
-            let mut active: Vec<usize> = (0..M).filter(|&i| self.allowed[i]).collect();
+            let equations = Equations::new(&clues, &trust, &self.magnitudes);
+            let mut active: Vec<usize> = (0..allowed.len()).collect();
             loop {
-                let clues: Vec<&[f32]> = active.iter().map(|&i| &self.clues[i][..]).collect();
-                let found = least_squares(&clues, &trust, &self.magnitudes);
+                let found = equations.solve(&active);
                 weights = [0; M];
                 for (&i, &weight) in active.iter().zip(&found) {
                     let units = (weight * f64::from(UNIT) / f64::from(WEIGHT_UNIT)).round() as i16;
-                    weights[i] = units.clamp(0, WEIGHT_LIMIT / WEIGHT_UNIT as i16) * WEIGHT_UNIT as i16;
+                    weights[allowed[i]] = units.clamp(0, WEIGHT_LIMIT / WEIGHT_UNIT as i16) * WEIGHT_UNIT as i16;
                 }
                 let before = active.len();
                 let mut found = found.iter();

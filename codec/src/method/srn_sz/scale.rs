@@ -2,12 +2,13 @@
 
 use crate::entropy::symbols::{CLASSES, SIZES, shift_of, size_of};
 use crate::method::closed_loop::details::accumulate;
-use crate::method::closed_loop::fit::{FEWEST, add_under};
+use crate::method::closed_loop::fit::{FEWEST, add_under, pick};
 use crate::method::closed_loop::step::Step;
 use crate::method::closed_loop::told::change_bits;
 use crate::method::interpolation::expect::{EDGE, ROW_CLUES, Surroundings, WEIGHT_LIMIT, WEIGHT_UNIT};
 use crate::method::interpolation::fit::ClueSamples;
 use caesar_kernels::loops;
+use std::sync::LazyLock;
 
 /// Clues: those that `interpolation` has before a row is coded, then the mean magnitude that the network's class means.
 pub const CLUES: usize = ROW_CLUES + 1;
@@ -60,9 +61,9 @@ pub fn sample(samples: &mut ClueSamples<CLUES>, around: &Surroundings, kept: &[u
     for index in 0..CONSTANT {
         around.clue_row(index, &mut clue);
         any.iter_mut().zip(&clue).for_each(|(any, clue)| *any |= clue);
-        samples.clues[index].extend(kept.iter().map(|&x| f32::from(clue[x])));
+        pick(&clue, kept, f32::from, &mut samples.clues[index]);
     }
-    samples.clues[CONSTANT].extend(kept.iter().map(|&x| f32::from(u8::from(any[x] != 0))));
+    pick(&any, kept, |any| f32::from(u8::from(any != 0)), &mut samples.clues[CONSTANT]);
     samples.clues[CLUES - 1].extend(kept.iter().map(|_| 0.0));
 }
 
@@ -96,39 +97,63 @@ pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain:
     costs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("one at least")
 }
 
+/// Where the low bits of a class are coded apart, the size under which a size counts, by their number.
+static CODED: LazyLock<[[u8; SIZES]; shift_of(CLASSES - 1) as usize + 1]> = LazyLock::new(|| {
+    let smallest = |size: usize| if size < 4 { size as u32 } else { (2 + size as u32 % 2) << (size / 2 - 1) };
+    std::array::from_fn(|shift| std::array::from_fn(|size| size_of((smallest(size) + (1 << shift >> 1)) >> shift << shift) as u8))
+});
+
+/// Sign of a size, and place within it.
+const LOW: [u32; SIZES] = {
+    let mut low = [0; SIZES];
+    let mut size = 1;
+    while size < SIZES {
+        low[size] = 1 + (size as u32).saturating_sub(2) / 2;
+        size += 1;
+    }
+    low
+};
+
 /// The bits of a step with such magnitudes while histograms of which so much is `known` learn them.
 fn bits(samples: &ClueSamples<CLUES>, sizes: &[u8], weights: &[i16; CLUES], known: &[[f32; SIZES]]) -> f64 {
     let mut expected = vec![0.0; sizes.len()];
     for (clue, &weight) in samples.clues.iter().zip(weights).filter(|(_, w)| **w != 0) {
         add_under(clue, weight.into(), &mut expected);
     }
+    let mut places = vec![0; sizes.len()];
+    places_of(&expected, &mut places);
     let mut counts = [[0u32; SIZES]; CLASSES];
-    for (&size, expected) in sizes.iter().zip(expected) {
-        counts[usize::from(nearest((expected * 256.0) as u32))][usize::from(size)] += 1;
+    for (&size, place) in sizes.iter().zip(places) {
+        counts[usize::from(NEAREST[usize::from(place)])][usize::from(size)] += 1;
     }
     let mut low = 0;
+    let mut cost = 0.0;
     // Most classes do not occur.
     for (class, counts) in counts.iter_mut().enumerate().filter(|(_, counts)| **counts != [0; SIZES]) {
         let shift = shift_of(class);
-        // What only low bits tell apart has one symbol.
-        for size in (1..SIZES).rev() {
-            let smallest = if size < 4 { size as u32 } else { (2 + size as u32 % 2) << (size / 2 - 1) };
-            let coded = size_of((smallest + (1 << shift >> 1)) >> shift << shift);
-            counts[coded] += std::mem::take(&mut counts[size]);
+        if shift > 0 {
+            // What only low bits tell apart has one symbol.
+            for (size, &coded) in CODED[shift as usize].iter().enumerate().skip(1).rev() {
+                let n = std::mem::take(&mut counts[size]);
+                counts[usize::from(coded)] += n;
+            }
         }
-        // Sign, and place within the size.
-        low += counts[0] * shift + (1..).zip(&counts[1..]).map(|(size, n)| n * (1 + u32::saturating_sub(size, 2) / 2)).sum::<u32>();
-    }
-    let cost = |(counts, known): (&[u32; SIZES], &[f32; SIZES])| {
-        let total = counts.iter().sum::<u32>();
-        if total == 0 {
-            return 0.0;
-        }
+        low += counts[0] * shift + counts.iter().zip(LOW).map(|(n, low)| n * low).sum::<u32>();
         let learned = |n: u32, before: f32| learned(n as f32 * samples.share as f32, before);
-        let each = counts.iter().zip(known).filter(|(n, _)| **n > 0).map(|(&n, &before)| learned(n, before));
-        f64::from(learned(total, known.iter().sum()) - each.sum::<f32>())
-    };
-    f64::from(low) * samples.share + counts.iter().zip(known).map(cost).sum::<f64>()
+        let each = counts.iter().zip(&known[class]).filter(|(n, _)| **n > 0).map(|(&n, &before)| learned(n, before));
+        cost += f64::from(learned(counts.iter().sum(), known[class].iter().sum()) - each.sum::<f32>());
+    }
+    f64::from(low) * samples.share + cost
+}
+
+loops! {
+    /// Where [`NEAREST`] has expected magnitudes in 256ths, as [`place`] says.
+    fn places_of(expected: &[f32], places: &mut [u8]) {
+        for (place, expected) in places.iter_mut().zip(expected) {
+            let mean = ((expected * 256.0) as i32).max(1) as f32;
+            *place = (mean.to_bits() >> 20).wrapping_sub(127 << 3) as u8;
+        }
+    }
 }
 
 /// The binary logarithm of before · (before + 1) · … · (before + n − 1): what counts multiply up to while n occurrences are learned.
@@ -212,11 +237,6 @@ fn place(mean: u32) -> u8 {
     ((31 - zeros) * 8 + (mean << zeros >> 28 & 7)) as u8
 }
 
-/// The class of a mean magnitude in 65536ths.
-fn nearest(mean: u32) -> u8 {
-    NEAREST[usize::from(place(mean))]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +251,22 @@ mod tests {
             let exact: f64 = (1..=(scale * 40.0) as u32 + 40).map(beyond).sum();
             assert!((f64::from(mean) - exact * 65536.0).abs() <= 1.0 + exact * 2.0, "class {class}: {mean}, {}", exact * 65536.0);
         }
+    }
+
+    fn nearest(mean: u32) -> u8 {
+        NEAREST[usize::from(place(mean))]
+    }
+
+    #[test]
+    fn places_are_those_of_whole_numbers() {
+        let means: Vec<u32> = (0..31).flat_map(|bits| [1 << bits, (1 << bits) + (1 << bits >> 1), (1 << bits) + (1 << bits >> 2)]).collect();
+        let expected: Vec<f32> = means.iter().map(|&mean| (mean as f32 + 0.4) / 256.0).collect();
+        let mut places = vec![0; means.len()];
+        places_of(&expected, &mut places);
+        assert!(means.iter().map(|&mean| place(mean)).eq(places));
+        let mut places = [7; 3];
+        places_of(&[0.0, f32::MAX, f32::NAN], &mut places);
+        assert!(places[0] == 0 && NEAREST[usize::from(places[1])] == CLASSES as u8 - 1);
     }
 
     #[test]
