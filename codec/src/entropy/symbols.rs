@@ -123,6 +123,7 @@ impl Histogram {
 }
 
 impl Here {
+    /// `IS_CALM`: the class is at most [`CALM`], and has no low bits; the same symbols come of it either way.
     #[inline(always)]
     fn code<S: SymbolCoder, const IS_CALM: bool>(&mut self, coder: &mut S, state: &mut S::State, code: i32) -> i32 {
         let half = 1 << self.shift >> 1;
