@@ -1,6 +1,5 @@
 //! Decoding: stream -> tiles -> method -> values -> bytes. All of it on untrusted bytes.
 
-use crate::bound::Lattice;
 use crate::codec::{Codec, Decoded, zeroed};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Layout};
@@ -39,14 +38,18 @@ impl Codec {
             return Err(Error::InvalidArgument(format!("{} bytes of memory for an array of {:?}", bytes.len(), header.layout)));
         }
         let (mut failure, threads) = (None, self.threads_each(stream.tiles.len()));
-        self.side_by_side(
-            stream.tiles.len(),
-            |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads),
-            |i, tile| match tile {
-                Ok(tile) => scatter(&tile, bytes, header.plan.array, header.plan.region(i), element.size),
-                Err(e) => failure = Some(e),
-            },
-        );
+        if let [tile] = stream.tiles[..] {
+            self.decode_tile_into(header, tile, header.plan.region(0), threads, bytes)?;
+        } else {
+            self.side_by_side(
+                stream.tiles.len(),
+                |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads),
+                |i, tile| match tile {
+                    Ok(tile) => scatter(&tile, bytes, header.plan.array, header.plan.region(i), element.size),
+                    Err(e) => failure = Some(e),
+                },
+            );
+        }
         if let Some(e) = failure {
             return Err(e);
         }
@@ -123,22 +126,24 @@ impl Codec {
     }
 
     /// A tile's little-endian bytes, checked against their checksum.
-    fn decode_tile(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region, threads: usize) -> Result<Vec<u8>> {
-        let element = header.layout.element;
-        let tile = match (entry.method, header.lattice) {
-            (MethodChoice::Lossless, _) => lossless::decode(bytes, element, region.len() * element.size)?,
-            (_, None) => return corrupt("a tile under a bound in a lossless stream"),
-            (_, Some(lattice)) if element.size == 4 => self.bounded::<f32>(header, lattice, entry, bytes, region, threads)?,
-            (_, Some(lattice)) => self.bounded::<f64>(header, lattice, entry, bytes, region, threads)?,
-        };
-        if crc32c::crc32c(&tile) == entry.decoded_crc {
-            Ok(tile)
-        } else {
-            corrupt("the decoded values are not those that were encoded")
-        }
+    fn decode_tile(&self, header: &Header, tile: (Entry, &[u8]), region: Region, threads: usize) -> Result<Vec<u8>> {
+        let mut out = vec![0; region.len() * header.layout.element.size];
+        self.decode_tile_into(header, tile, region, threads, &mut out)?;
+        Ok(out)
     }
 
-    fn bounded<V: Value>(&self, header: &Header, lattice: Lattice, entry: Entry, bytes: &[u8], region: Region, threads: usize) -> Result<Vec<u8>> {
+    fn decode_tile_into(&self, header: &Header, tile: (Entry, &[u8]), region: Region, threads: usize, out: &mut [u8]) -> Result<()> {
+        let (element, (entry, bytes)) = (header.layout.element, tile);
+        match entry.method {
+            MethodChoice::Lossless => out.copy_from_slice(&lossless::decode(bytes, element, out.len())?),
+            _ if element.size == 4 => self.bounded::<f32>(header, tile, region, threads, out)?,
+            _ => self.bounded::<f64>(header, tile, region, threads, out)?,
+        }
+        if crc32c::crc32c(out) == entry.decoded_crc { Ok(()) } else { corrupt("the decoded values are not those that were encoded") }
+    }
+
+    fn bounded<V: Value>(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region, threads: usize, out: &mut [u8]) -> Result<()> {
+        let Some(lattice) = header.lattice else { return corrupt("a tile under a bound in a lossless stream") };
         let parts = Parts::read(bytes)?;
         let classes = decode_classes(parts.mask, region.shape)?;
         let signs = decode_classes(parts.signs, region.shape)?;
@@ -155,9 +160,8 @@ impl Codec {
         };
         // In pieces that stay in the nearest cache.
         const PIECE: usize = 4096;
-        let mut bytes = vec![0; integers.len() * V::SIZE];
-        let pieces = bytes.chunks_mut(PIECE * V::SIZE).zip(integers.chunks(PIECE));
-        for (start, (bytes, integers)) in (0..).step_by(PIECE).zip(pieces) {
+        let pieces = out.chunks_mut(PIECE * V::SIZE).zip(integers.chunks(PIECE));
+        for (start, (out, integers)) in (0..).step_by(PIECE).zip(pieces) {
             let piece = start..start + integers.len();
             let mut values = lattice.values::<V>(integers, signs.as_ref().map(|signs| &signs[piece.clone()]));
             for (value, &class) in values.iter_mut().zip(classes.iter().flat_map(|classes| &classes[piece.clone()])) {
@@ -167,10 +171,9 @@ impl Codec {
                     None => return corrupt("a class without a value"),
                 }
             }
-            write_values(&values, bytes);
+            write_values(&values, out);
         }
-        read_exceptions(parts.exceptions, V::SIZE, &mut bytes)?;
-        Ok(bytes)
+        read_exceptions(parts.exceptions, V::SIZE, out)
     }
 }
 

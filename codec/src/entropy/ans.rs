@@ -234,11 +234,17 @@ impl<'a> Reader<'a> {
         let low = whole as u32 & ((1 << count) - 1);
         let left = whole >> count;
         // No branch: whether a word is due cannot be foretold.
-        let word = self.words.get(self.taken).map_or(0, |&word| u32::from_le_bytes(word));
+        let word = self.word();
         let due = left < LEAST;
         *state = if due { left << 32 | u64::from(word) } else { left };
         self.taken += usize::from(due);
         low
+    }
+
+    /// The next word; zeros follow the last.
+    #[inline(always)]
+    fn word(&self) -> u32 {
+        self.words.get(self.taken).map_or(0, |&word| u32::from_le_bytes(word))
     }
 
     /// Errors when the symbols were not those of a recorder.
@@ -280,7 +286,12 @@ impl SymbolCoder for Reader<'_> {
         let position = *state as u32 & ((1 << BITS) - 1);
         // A branch that is guessed right nearly always: nothing waits for the table.
         if position.wrapping_sub(start) < end - start {
-            self.advance(state, start.into(), (end - start).into(), 0);
+            *state = (*state >> BITS).wrapping_mul((end - start).into()).wrapping_add((position - start).into());
+            // So is whether a word is due: such symbols take few bits.
+            if *state < LEAST {
+                *state = *state << 32 | u64::from(self.word());
+                self.taken += 1;
+            }
             return usual;
         }
         self.symbol(state, table, symbol, 0, 0).0

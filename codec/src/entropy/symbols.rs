@@ -123,26 +123,61 @@ impl Histogram {
 }
 
 impl Here {
-    /// `IS_CALM`: the class is at most [`CALM`], and has no low bits; the same symbols come of it either way.
     #[inline(always)]
-    fn code<S: SymbolCoder, const IS_CALM: bool>(&mut self, coder: &mut S, state: &mut S::State, code: i32) -> i32 {
+    fn code<S: SymbolCoder>(&mut self, coder: &mut S, state: &mut S::State, code: i32) -> i32 {
         let half = 1 << self.shift >> 1;
         let raised = code.wrapping_add(half);
         let upper = raised >> self.shift;
+        let (symbol, low) = coder.symbol(state, &self.table, self.near(upper), raised as u32, self.shift);
+        (self.noted(coder, state, symbol, upper).wrapping_shl(self.shift) | low as i32).wrapping_sub(half)
+    }
+
+    /// The same where the class is at most [`CALM`], and has no low bits.
+    #[inline(always)]
+    fn code_calm<S: SymbolCoder>(&mut self, coder: &mut S, state: &mut S::State, code: i32) -> i32 {
+        let symbol = coder.mostly(state, &self.table, self.reach as u8, self.near(code));
+        self.noted(coder, state, symbol, code)
+    }
+
+    /// The same for some codes, from the turn of the first state on.
+    #[inline(always)]
+    fn code_group<S: SymbolCoder, const L: usize>(&mut self, coder: &mut S, states: &mut [S::State; L], codes: &mut [i32]) {
+        let usual = self.reach as u8;
+        // Counted apart: memory that each symbol writes, the next one waits for.
+        let mut zeros = 0;
+        for (i, code) in codes.iter_mut().enumerate() {
+            let state = &mut states[i % L];
+            let symbol = coder.mostly(state, &self.table, usual, self.near(*code));
+            if symbol == usual {
+                zeros += 1;
+                *code = 0;
+            } else {
+                *code = self.noted(coder, state, symbol, *code);
+            }
+        }
+        self.occurred[usize::from(usual)] += zeros;
+        self.due -= zeros as i32;
+    }
+
+    /// The symbol of a code, or of its upper bits.
+    #[inline(always)]
+    fn near(&self, upper: i32) -> u8 {
         let other = 2 * self.reach as u32 + 1;
-        let near = (upper.wrapping_add(self.reach) as u32).min(other) as u8;
-        let (symbol, low) = if IS_CALM {
-            (coder.mostly(state, &self.table, self.reach as u8, near), 0)
-        } else {
-            coder.symbol(state, &self.table, near, raised as u32, self.shift)
-        };
+        (upper.wrapping_add(self.reach) as u32).min(other) as u8
+    }
+
+    /// Counts a symbol, and says which code, or its upper bits, it means.
+    #[inline(always)]
+    fn noted<S: SymbolCoder>(&mut self, coder: &mut S, state: &mut S::State, symbol: u8, upper: i32) -> i32 {
         self.occurred[usize::from(symbol)] += 1;
         self.due -= 1;
-        let mut read = i32::from(symbol) - self.reach;
-        if u32::from(symbol) == other {
-            (read, *state) = code_far(coder, *state, upper, self.reach);
+        let read = i32::from(symbol) - self.reach;
+        if read > self.reach {
+            let far;
+            (far, *state) = code_far(coder, *state, upper, self.reach);
+            return far;
         }
-        (read.wrapping_shl(self.shift) | low as i32).wrapping_sub(half)
+        read
     }
 }
 
@@ -320,22 +355,19 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
-    /// Begins with a class that has a histogram.
-    #[cold]
-    fn start(&mut self, class: usize, histogram: &Histogram) -> &mut Here {
-        let Histogram { shift, reach, ref table, edition, .. } = *histogram;
-        let mut here = self.idle[class].take().unwrap_or_else(|| {
-            Box::new(Here { shift, reach, due: 0, edition: Some(edition), table: table.clone(), occurred: [0; SYMBOLS] })
-        });
-        here.due = until_due(histogram.total, histogram.counts.len()) - histogram.unseen as i32;
-        if here.edition != Some(edition) {
-            here.table.clone_from(table);
-            here.edition = Some(edition);
-        }
-        self.started.push(class as u8);
-        self.active[class].insert(here)
+/// What a part knows of a class when it begins with it: what its histogram does.
+#[cold]
+fn begun(idle: &mut Option<Box<Here>>, histogram: &Histogram) -> Box<Here> {
+    let Histogram { shift, reach, ref table, edition, .. } = *histogram;
+    let mut here = idle.take().unwrap_or_else(|| {
+        Box::new(Here { shift, reach, due: 0, edition: Some(edition), table: table.clone(), occurred: [0; SYMBOLS] })
+    });
+    here.due = until_due(histogram.total, histogram.counts.len()) - histogram.unseen as i32;
+    if here.edition != Some(edition) {
+        here.table.clone_from(table);
+        here.edition = Some(edition);
     }
+    here
 }
 
 impl Part<'_> {
@@ -388,12 +420,18 @@ impl Part<'_> {
 
     #[inline(always)]
     fn code<S: SymbolCoder, const IS_CALM: bool>(&mut self, coder: &mut S, state: &mut S::State, code: &mut i32, class: u8) {
+        let here = self.here(class);
+        *code = if IS_CALM { here.code_calm(coder, state, *code) } else { here.code(coder, state, *code) };
+    }
+
+    #[inline(always)]
+    fn here(&mut self, class: u8) -> &mut Here {
         let class = usize::from(class).min(CLASSES - 1);
-        let here = match &mut self.tally.active[class] {
-            Some(here) => here,
-            None => self.tally.start(class, self.model.histogram(class)),
-        };
-        *code = here.code::<S, IS_CALM>(coder, state, *code);
+        let Tally { active, idle, started } = &mut *self.tally;
+        active[class].get_or_insert_with(|| {
+            started.push(class as u8);
+            begun(&mut idle[class], self.model.histogram(class))
+        })
     }
 
     pub fn finish(self) -> Occurrences {
@@ -427,10 +465,13 @@ impl<S: SymbolCoder, const L: usize> Loops for CodeRow<'_, '_, S, L> {
         let mut states = coder.states::<L>();
         for (i, (codes, classes)) in codes.chunks_mut(GROUP).zip(classes.chunks(GROUP)).enumerate() {
             let masked = masked.map(|masked| &masked[GROUP * i..][..codes.len()]);
-            if classes.iter().fold(0, |largest, &class| largest.max(class)) <= CALM {
+            let [least, largest] = classes.iter().fold([u8::MAX, 0], |[least, largest], &class| [least.min(class), largest.max(class)]);
+            if largest > CALM {
+                part.code_some::<S, L, false>(coder, &mut states, codes, classes, masked);
+            } else if least < largest || masked.is_some() {
                 part.code_some::<S, L, true>(coder, &mut states, codes, classes, masked);
             } else {
-                part.code_some::<S, L, false>(coder, &mut states, codes, classes, masked);
+                part.here(least).code_group(coder, &mut states, codes);
             }
         }
         coder.keep(states);

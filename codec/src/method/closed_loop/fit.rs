@@ -21,7 +21,7 @@ pub struct Search {
     pub thinning: usize,
     /// Whether every detail (and every clue) may have a part; each costs the decoder time.
     pub thorough: bool,
-    /// What share of a step's bits a network must save, for each bit of a target, to be asked; the decoder has to wait for it.
+    /// How many bits a network must save at each target to be asked; the decoder has to wait for it.
     pub worth: f64,
 }
 

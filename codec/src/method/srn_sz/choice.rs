@@ -1,15 +1,27 @@
-//! What the encoder chooses for a step: whether its network is worth the time, and under which weights codes are expected.
+//! What the encoder chooses for a step: whether its network is worth the time, or any weighing at all, and under which weights codes are
+//! expected.
 
 use super::networks::Corrected;
 use super::scale::{self, CLUES};
 use super::step::{Predictors, StepCoder, halves};
+use crate::entropy::symbols::SymbolModel;
 use crate::method::closed_loop::fit::{FEWEST, Search};
 use crate::method::closed_loop::step::{Linear, Predictor, Step, TRUST, magnitudes_of};
 use crate::method::interpolation::expect::EDGE;
 use crate::method::interpolation::fit::ClueSamples;
 use std::ops::Range;
 
+/// Bits of a target's code up to which it is small, and from which on it is large.
+const SMALL: f64 = 0.11;
+const LARGE: f64 = 0.75;
+/// The time that weighing takes, where a network takes one.
+const WEIGHING: f64 = 0.3;
+/// Bits that one class for all seems to save by chance, for each target that a sample stands for.
+const CHANCE: f64 = 2.0 * CLUES as f64;
+
 pub struct Choice {
+    /// One more than the class of all targets, or none where each has its own.
+    pub uniform: i16,
     pub trust: i16,
     pub weights: [i16; CLUES],
 }
@@ -17,7 +29,7 @@ pub struct Choice {
 impl Choice {
     pub fn new<S>(coder: &StepCoder<S>, step: &Step, linear: &Linear, search: Search) -> Self {
         let (by, team, start) = (&coder.by, coder.team, coder.trusts.last(step));
-        let as_before = Choice { trust: start, weights: coder.start(step, start > 0) };
+        let as_before = Choice { uniform: coder.uniform(step), trust: start, weights: coder.start(step, start > 0) };
         if step.rows * step.columns < FEWEST {
             return as_before;
         }
@@ -32,23 +44,29 @@ impl Choice {
             return as_before;
         }
         let trust = upper.2.and(&lower.2).better_trust(if start == 0 { TRUST } else { start }, search.share(step.rows, step.columns));
-        let alone = upper.0.and(&lower.0);
+        let linear = upper.0.and(&lower.0);
         let asked = |(alone, mut corrected, _): (_, Vec<Corrected>, _)| {
             corrected.iter_mut().for_each(|row| row.trust(trust));
             by.asked(step, search, alone, &corrected)
         };
         let (upper, lower) = team.join(|| asked(upper), || asked(lower));
-        let asked = upper.and(&lower);
-        let (starts, known) = ([false, true].map(|asked| coder.start(step, asked)), coder.symbols.known());
-        let better = |samples, asked| scale::better_weights(samples, &starts[usize::from(asked)], &scale::start(step, asked), &known);
-        let (alone, asked) = team.join(|| better(&alone, false), || better(&asked, true));
-        // Where codes are large networks save least, and files are large in any case; where there are hardly any, it is little too.
-        let bits = alone.1 / (step.rows * step.columns) as f64;
-        if asked.1 < alone.1 * (1.0 - search.worth * bits.max(0.75)) {
-            Choice { trust, weights: asked.0 }
-        } else {
-            Choice { trust: 0, weights: alone.0 }
-        }
+        let corrected = upper.and(&lower);
+        let (starts, known) = ([false, true].map(|asked| coder.start(step, asked)), coder.symbols.each_ref().map(SymbolModel::known));
+        let better = |samples, asked| scale::better_weights(samples, &starts[usize::from(asked)], &scale::start(step, asked), &known[0]);
+        let (alone, asked) = team.join(|| better(&linear, false), || better(&corrected, true));
+        let (class, uniform) = scale::one_class(&linear, &known[1]);
+        // What takes the decoder time has to save that many bits of each target; more where codes are large, and files are large in any
+        // case; less where that would be much of all there are.
+        let targets = (step.rows * step.columns) as f64;
+        let bits = alone.1 / targets;
+        let worth = targets * search.worth * (bits / SMALL).min(1.0) * (bits / LARGE).max(1.0).powi(2);
+        let with = |uniform, trust, weights| Choice { uniform, trust, weights };
+        let ways = [
+            (uniform + CHANCE * linear.share, with(i16::from(class) + 1, start, alone.0)),
+            (alone.1 + worth * WEIGHING, with(0, 0, alone.0)),
+            (asked.1 + worth * (WEIGHING + 1.0), with(0, trust, asked.0)),
+        ];
+        ways.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).expect("three").1
     }
 }
 

@@ -40,8 +40,8 @@ pub fn role(effort: Effort) -> &'static str {
 
 fn search(effort: Effort) -> Search {
     match effort {
-        Effort::Fast => Search { samples: 1024, thinning: 4, thorough: false, worth: 0.2 },
-        Effort::Balanced => Search { samples: 4096, thinning: 4, thorough: true, worth: 0.02 },
+        Effort::Fast => Search { samples: 1024, thinning: 4, thorough: false, worth: 0.03 },
+        Effort::Balanced => Search { samples: 4096, thinning: 4, thorough: true, worth: 0.011 },
         Effort::Best => Search { samples: 16384, thinning: 1, thorough: true, worth: 0.0 },
     }
 }

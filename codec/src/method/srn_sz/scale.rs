@@ -75,7 +75,7 @@ pub fn mean(class: u8) -> f32 {
 /// Weights that pay for being told instead of `start`, those that the samples want or `plain` ones; else `start`. With the bits of the step
 /// under them, if so much is `known` of each class's codes before.
 pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain: &[i16; CLUES], known: &[[f32; SIZES]]) -> ([i16; CLUES], f64) {
-    let sizes: Vec<u8> = samples.magnitudes.iter().map(|&m| size_of(m as u32) as u8).collect();
+    let sizes = sizes_of(samples);
     let cost = |weights: &[i16; CLUES]| {
         let told = if weights == start { 0.0 } else { 2.0 * change_bits(start, weights, WEIGHT_UNIT) };
         bits(samples, &sizes, weights, known) + told
@@ -96,6 +96,24 @@ pub fn better_weights(samples: &ClueSamples<CLUES>, start: &[i16; CLUES], plain:
     }
     costs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("one at least")
 }
+
+fn sizes_of(samples: &ClueSamples<CLUES>) -> Vec<u8> {
+    samples.magnitudes.iter().map(|&m| size_of(m as u32) as u8).collect()
+}
+
+/// One class for all codes of a step, and the bits that they take under it: of those around what their mean magnitude wants the cheapest.
+pub fn one_class(samples: &ClueSamples<CLUES>, known: &[[f32; SIZES]]) -> (u8, f64) {
+    let mut counts = [0; SIZES];
+    sizes_of(samples).into_iter().for_each(|size| counts[usize::from(size)] += 1);
+    let mean = samples.magnitudes.iter().sum::<f32>() / samples.magnitudes.len() as f32;
+    let nearest = usize::from(NEAREST[usize::from(place((mean * 65536.0) as u32))]);
+    let near = nearest.saturating_sub(NEAR)..CLASSES.min(nearest + NEAR + 1);
+    let each = near.map(|class| (class as u8, class_bits(class, counts, samples.share, &known[class])));
+    each.min_by(|a, b| a.1.total_cmp(&b.1)).expect("one at least")
+}
+
+/// Quarter octaves.
+const NEAR: usize = 2;
 
 /// Where the low bits of a class are coded apart, the size under which a size counts, by their number.
 static CODED: LazyLock<[[u8; SIZES]; shift_of(CLASSES - 1) as usize + 1]> = LazyLock::new(|| {
@@ -126,24 +144,25 @@ fn bits(samples: &ClueSamples<CLUES>, sizes: &[u8], weights: &[i16; CLUES], know
     for (&size, place) in sizes.iter().zip(places) {
         counts[usize::from(NEAREST[usize::from(place)])][usize::from(size)] += 1;
     }
-    let mut low = 0;
-    let mut cost = 0.0;
     // Most classes do not occur.
-    for (class, counts) in counts.iter_mut().enumerate().filter(|(_, counts)| **counts != [0; SIZES]) {
-        let shift = shift_of(class);
-        if shift > 0 {
-            // What only low bits tell apart has one symbol.
-            for (size, &coded) in CODED[shift as usize].iter().enumerate().skip(1).rev() {
-                let n = std::mem::take(&mut counts[size]);
-                counts[usize::from(coded)] += n;
-            }
+    let occurring = counts.into_iter().enumerate().filter(|(_, counts)| *counts != [0; SIZES]);
+    occurring.map(|(class, counts)| class_bits(class, counts, samples.share, &known[class])).sum()
+}
+
+/// The bits of codes of a class, each standing for `share`, so many of each size, while its histogram learns them.
+fn class_bits(class: usize, mut counts: [u32; SIZES], share: f64, known: &[f32; SIZES]) -> f64 {
+    let shift = shift_of(class);
+    if shift > 0 {
+        // What only low bits tell apart has one symbol.
+        for (size, &coded) in CODED[shift as usize].iter().enumerate().skip(1).rev() {
+            let n = std::mem::take(&mut counts[size]);
+            counts[usize::from(coded)] += n;
         }
-        low += counts[0] * shift + counts.iter().zip(LOW).map(|(n, low)| n * low).sum::<u32>();
-        let learned = |n: u32, before: f32| learned(n as f32 * samples.share as f32, before);
-        let each = counts.iter().zip(&known[class]).filter(|(n, _)| **n > 0).map(|(&n, &before)| learned(n, before));
-        cost += f64::from(learned(counts.iter().sum(), known[class].iter().sum()) - each.sum::<f32>());
     }
-    f64::from(low) * samples.share + cost
+    let low = counts[0] * shift + counts.iter().zip(LOW).map(|(n, low)| n * low).sum::<u32>();
+    let learned = |n: u32, before: f32| learned(n as f32 * share as f32, before);
+    let each = counts.iter().zip(known).filter(|(n, _)| **n > 0).map(|(&n, &before)| learned(n, before));
+    f64::from(low) * share + f64::from(learned(counts.iter().sum(), known.iter().sum()) - each.sum::<f32>())
 }
 
 loops! {
@@ -239,7 +258,11 @@ fn place(mean: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::numbers;
     use super::*;
+    use crate::entropy::ans::Recorder;
+    use crate::entropy::symbols::{SymbolModel, Tally};
+    use crate::method::closed_loop::fit::Search;
 
     #[test]
     fn means_are_those_of_logistic_codes() {
@@ -250,6 +273,28 @@ mod tests {
             let beyond = |k: u32| 2.0 * logistic((0.5 - f64::from(k)) / scale);
             let exact: f64 = (1..=(scale * 40.0) as u32 + 40).map(beyond).sum();
             assert!((f64::from(mean) - exact * 65536.0).abs() <= 1.0 + exact * 2.0, "class {class}: {mean}, {}", exact * 65536.0);
+        }
+    }
+
+    #[test]
+    fn one_class_takes_the_bits_that_it_is_said_to_take() {
+        let mut number = numbers(7);
+        for scale in [0.2, 0.5, 2.0, 30.0] {
+            // Of several scales, as the targets of a step are.
+            let mut code = || {
+                let p = 0.5 + number(1 << 20) as f64 / f64::from(1 << 21 | 1);
+                (scale * 2f64.powi(number(1) as i32) * (p / (1.0 - p)).ln()).round() as i32
+            };
+            let mut rows: Vec<Vec<i32>> = (0..40).map(|_| (0..100).map(|_| code()).collect()).collect();
+            let (search, model) = (Search { samples: 4000, thinning: 1, thorough: true, worth: 0.0 }, SymbolModel::default());
+            let mut samples = ClueSamples::<CLUES>::new(search, 40, 100, [true; CLUES]);
+            samples.magnitudes = rows.iter().flatten().map(|code| code.unsigned_abs() as f32).collect();
+            let (class, bits) = one_class(&samples, &model.known());
+            let (mut tally, mut recorder) = (Tally::default(), Recorder::new(1));
+            let mut part = model.part(&mut tally);
+            rows.iter_mut().for_each(|row| part.code_row(&mut recorder, row, &[class; 100], None));
+            let taken = 8.0 * recorder.finish().len() as f64;
+            assert!((taken / bits - 1.0).abs() < 0.04, "class {class}: {bits} bits, {taken} taken");
         }
     }
 

@@ -5,7 +5,7 @@ use super::networks::{Networks, Trusts};
 use super::scale::{self, CLUES, Weighing};
 use crate::entropy::BitCoder;
 use crate::entropy::ans::SymbolCoder;
-use crate::entropy::symbols::{Occurrences, SymbolModel, Tally};
+use crate::entropy::symbols::{CLASSES, Occurrences, SymbolModel, Tally};
 use crate::method::closed_loop::Steps;
 use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::plane::Plane;
@@ -23,10 +23,13 @@ pub struct StepCoder<'m, S> {
     pub by: Predictors<'m>,
     pub team: &'m Team<'m>,
     linears: Linears,
+    /// One more than the class of all targets of a step, or none where each has its own.
+    uniform: Told<1>,
     pub trusts: Trusts,
     /// Where no network is asked, and where one is.
     weights: [Told<CLUES>; 2],
-    pub symbols: SymbolModel,
+    /// Of steps whose targets have classes of their own, and of those with one for all.
+    pub symbols: [SymbolModel; 2],
     /// For upper and lower halves; the first for steps that are not divided, too.
     memories: [Memory; 2],
     strands: &'m mut Strands<S>,
@@ -49,7 +52,7 @@ pub struct Strands<S> {
 #[derive(Default)]
 #[repr(align(128))]
 struct Memory {
-    tally: Tally,
+    tallies: [Tally; 2],
     buffers: Buffers,
     codes: Vec<i32>,
     /// Magnitudes of the codes of the two rows above, with margins.
@@ -69,13 +72,45 @@ struct Announced<'a> {
     symbols: &'a SymbolModel,
     step: &'a Step<'a>,
     linear: Linear,
-    weighing: Weighing,
+    classing: Classing,
+}
+
+/// How the targets of a step come to their classes: by weighing, or all to one.
+struct Classing {
+    weighing: Option<Weighing>,
+    one: u8,
+}
+
+impl Classing {
+    /// Kinds have histograms of their own.
+    fn kind(&self) -> usize {
+        usize::from(self.weighing.is_none())
+    }
 }
 
 impl<'m, S> StepCoder<'m, S> {
     pub fn new(bin: Bin, networks: &'m Networks, team: &'m Team, strands: &'m mut Strands<S>) -> Self {
         let weights = [Told::new(WEIGHT_UNIT), Told::new(WEIGHT_UNIT)];
-        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), trusts: Trusts::default(), weights, symbols: SymbolModel::default(), memories: Default::default(), strands }
+        StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), uniform: Told::new(1), trusts: Trusts::default(), weights, symbols: Default::default(), memories: Default::default(), strands }
+    }
+
+    /// How far the network of a step is trusted, and how its targets come to their classes.
+    fn classing<C: BitCoder>(&mut self, coder: &mut C, step: &Step, choice: Option<Choice>) -> (i16, Classing) {
+        let (slot, last) = (step.slot(), self.uniform(step));
+        let [uniform] = self.uniform.code(coder, slot, [last], [choice.as_ref().map_or(last, |c| c.uniform)], |_| true);
+        if uniform > 0 {
+            return (0, Classing { weighing: None, one: (uniform - 1).min(CLASSES as i16 - 1) as u8 });
+        }
+        let trust = self.trusts.code(coder, step, choice.as_ref().map_or(0, |c| c.trust));
+        let start = self.start(step, trust > 0);
+        let wanted = choice.map_or(start, |c| c.weights);
+        let weights = self.weights[usize::from(trust > 0)].code(coder, slot, start, wanted, |_| true);
+        (trust, Classing { weighing: Some(Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)))), one: 0 })
+    }
+
+    /// One more than the class that was last told for all targets of such a step, or none.
+    pub fn uniform(&self, step: &Step) -> i16 {
+        self.uniform.last(step.slot()).map_or(0, |[uniform]| uniform)
     }
 
     /// The weights that were last told for such a step.
@@ -108,9 +143,9 @@ impl Announced<'_> {
         memory: &mut Memory,
         coder: &mut S,
     ) -> Occurrences {
-        let Announced { by, symbols, step, linear, weighing } = self;
-        let Memory { tally, buffers, codes, above, clue, known } = memory;
-        let (mut part, mut scratch) = (symbols.part(tally), by.networks.scratch(step, linear, by.bin, rows.clone()));
+        let Announced { by, symbols, step, linear, classing } = self;
+        let Memory { tallies, buffers, codes, above, clue, known } = memory;
+        let (mut part, mut scratch) = (symbols.part(&mut tallies[classing.kind()]), by.networks.scratch(step, linear, by.bin, rows.clone()));
         let (together, stride, columns) = (by.networks.together(step), step.stride(), step.columns);
         codes.resize(columns, 0);
         for above in &mut *above {
@@ -121,18 +156,25 @@ impl Announced<'_> {
             let count = together.min(rows.end - first);
             buffers.resize((count - 1) * stride + columns);
             by.networks.predict_row(step, first, linear, &mut scratch, buffers);
-            weighing.known(&by.surroundings(step, first, buffers, [&[]; 2]), clue, known);
+            match &classing.weighing {
+                Some(weighing) => weighing.known(&by.surroundings(step, first, buffers, [&[]; 2]), clue, known),
+                None => buffers.classes.fill(classing.one),
+            }
             for (row, (values, sizes)) in (first..first + count).zip(&mut planes) {
                 let here = (row - first) * stride..(row - first) * stride + columns;
                 let (prediction, classes) = (&mut buffers.prediction[here.clone()], &mut buffers.classes[here.clone()]);
                 by.quantise(step, row, prediction, codes);
-                weighing.weigh(&mut known[here], above.each_ref().map(|a| &a[..]), classes);
+                if let Some(weighing) = &classing.weighing {
+                    weighing.weigh(&mut known[here], above.each_ref().map(|a| &a[..]), classes);
+                }
                 part.code_row(coder, codes, classes, step.masked(row));
                 by.bin.restore(codes, prediction);
                 values.copy_from_slice(prediction);
                 magnitudes_of(codes, sizes);
-                above.swap(0, 1);
-                above[0][EDGE..][..columns].copy_from_slice(sizes);
+                if classing.weighing.is_some() {
+                    above.swap(0, 1);
+                    above[0][EDGE..][..columns].copy_from_slice(sizes);
+                }
             }
         }
         part.finish()
@@ -147,13 +189,9 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
         let linear = self.linears.code(coder, step, self.by.bin, self.team);
         let choice = step.original.map(|(_, search)| Choice::new(self, step, &linear, search));
-        let trust = self.trusts.code(coder, step, choice.as_ref().map_or(0, |c| c.trust));
-        let linear = Linear { trust, ..linear };
-        let start = self.start(step, trust > 0);
-        let wanted = choice.map_or(start, |c| c.weights);
-        let weights = self.weights[usize::from(trust > 0)].code(coder, step.slot(), start, wanted, |_| true);
-        let weighing = Weighing::new(weights.map(|w| w.clamp(0, WEIGHT_LIMIT)));
-        let announced = Announced { by: self.by, symbols: &self.symbols, step, linear, weighing };
+        let (trust, classing) = self.classing(coder, step, choice);
+        let kind = classing.kind();
+        let announced = Announced { by: self.by, symbols: &self.symbols[kind], step, linear: Linear { trust, ..linear }, classing };
 
         let [memory, of_lower] = &mut self.memories;
         let occurred = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
@@ -167,7 +205,7 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         } else {
             vec![announced.code(0..step.rows, values.rows_mut().zip(sizes.rows_mut()), memory, &mut self.strands.whole)]
         };
-        self.symbols.learn(&occurred);
+        self.symbols[kind].learn(&occurred);
         values.extend_smoothly();
         sizes.extend_flat();
     }

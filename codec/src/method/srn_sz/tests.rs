@@ -25,7 +25,7 @@ struct Graph {
     accelerated: bool,
 }
 
-fn numbers(mut seed: u32) -> impl FnMut(i64) -> i64 {
+pub fn numbers(mut seed: u32) -> impl FnMut(i64) -> i64 {
     move |limit| {
         seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
         i64::from(seed >> 8) % (2 * limit + 1) - limit
