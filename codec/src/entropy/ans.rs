@@ -117,9 +117,9 @@ pub trait SymbolCoder: Send {
 
 /// Notes symbols. What one thread writes all the time shall lie in no line of the cache (two are fetched together) where another's does.
 #[repr(align(128))]
+#[derive(Default)]
 pub struct Recorder {
     intervals: Vec<Interval>,
-    lanes: usize,
 }
 
 /// An interval of `[0, 65536)`, and bits after it.
@@ -132,20 +132,28 @@ struct Interval {
 }
 
 impl Recorder {
-    /// `lanes`: 1, 2 or 4.
-    pub fn new(lanes: usize) -> Self {
-        Recorder { intervals: Vec::new(), lanes }
-    }
-
-    /// The bytes: the states, then the words that refill them; none where there were no symbols.
+    /// The bytes: the number of states, the states, then the words that refill them; none where there were no symbols.
     pub fn finish(&self) -> Vec<u8> {
         if self.intervals.is_empty() {
             return Vec::new();
         }
-        let mut states = [LEAST; LANES];
-        let mut words = Vec::with_capacity(self.intervals.len() / 8);
+        let (states, words) = self.code(LANES);
+        // States are faster side by side, but cost eight bytes each.
+        let (states, words) = match words.len() {
+            0x400.. => (states, words),
+            0x100.. => self.code(2),
+            _ => self.code(1),
+        };
+        let states_bytes = states.iter().flat_map(|state| state.to_le_bytes());
+        let words_bytes = words.iter().rev().flat_map(|word| word.to_le_bytes());
+        [states.len() as u8].into_iter().chain(states_bytes).chain(words_bytes).collect()
+    }
+
+    /// All intervals coded, last first, by so many states; where symbols took turns with more, these share them.
+    fn code(&self, lanes: usize) -> (Vec<u64>, Vec<u32>) {
+        let (mut states, mut words) = (vec![LEAST; lanes], Vec::with_capacity(self.intervals.len() / 8));
         for interval in self.intervals.iter().rev() {
-            let state = &mut states[usize::from(interval.lane) % LANES];
+            let state = &mut states[usize::from(interval.lane) % lanes];
             let (start, length) = (u64::from(interval.start), u64::from(interval.length));
             if *state >= length << (64 - BITS - u32::from(interval.count)) {
                 words.push(*state as u32);
@@ -154,8 +162,7 @@ impl Recorder {
             *state = *state << interval.count | u64::from(interval.low);
             *state = (*state / length << BITS) + *state % length + start;
         }
-        let states = states[..self.lanes].iter().flat_map(|state| state.to_le_bytes());
-        states.chain(words.iter().rev().flat_map(|word| word.to_le_bytes())).collect()
+        (states, words)
     }
 }
 
@@ -164,7 +171,7 @@ impl SymbolCoder for Recorder {
     type State = u8;
 
     fn lanes(&self) -> usize {
-        self.lanes
+        LANES
     }
 
     fn states<const L: usize>(&self) -> [u8; L] {
@@ -208,22 +215,26 @@ pub struct Reader<'a> {
     taken: usize,
     /// Bytes after the last whole word.
     rest: &'a [u8],
-    /// Whether states are missing.
+    /// Whether states are missing, or their number.
     missing: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// `lanes` as the recorder was told.
-    pub fn new(bytes: &'a [u8], lanes: usize) -> Self {
-        let (head, rest) = bytes.split_at(bytes.len().min(8 * lanes));
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let (told, states_on) = match bytes {
+            // Nothing at all is what no symbols take.
+            [] => (None, bytes),
+            [lanes, states_on @ ..] => (Some(usize::from(*lanes)), states_on),
+        };
+        let lanes = told.filter(|lanes| matches!(lanes, 1 | 2 | 4));
+        let (head, rest) = states_on.split_at(states_on.len().min(8 * lanes.unwrap_or(1)));
+        let missing = told.is_some() && lanes.is_none_or(|lanes| head.len() < 8 * lanes);
         let mut states = [LEAST; LANES];
-        // Nothing at all is what no symbols take.
-        let missing = !head.is_empty() && head.len() < 8 * lanes;
         for (state, bytes) in states.iter_mut().zip(head.chunks_exact(8)) {
             *state = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
         }
         let (words, rest) = rest.as_chunks();
-        Reader { states, lanes, words, taken: 0, rest, missing }
+        Reader { states, lanes: lanes.unwrap_or(1), words, taken: 0, rest, missing }
     }
 
     /// Takes an interval, and the lowest `count` bits of what is left, from a state.
@@ -327,7 +338,7 @@ mod tests {
 
     fn items(symbols: u8) -> impl Strategy<Value = Vec<(u8, u32, u32)>> {
         let item = (0..=symbols, any::<u32>(), 0u32..=32).prop_map(|(s, v, n)| (s, (u64::from(v) & ((1 << n) - 1)) as u32, n));
-        prop::collection::vec(item, 0..500)
+        prop::collection::vec(item, 0..2000)
     }
 
     proptest! {
@@ -335,22 +346,21 @@ mod tests {
         fn symbols_come_back(
             counts in prop::collection::vec(0u32..1 << 22, 2..=256),
             seed in items(255),
-            lanes in prop_oneof![Just(1usize), Just(2), Just(4)],
         ) {
             let (symbols, mut counts) = (counts.len(), counts);
             let table = Table::new(&mut counts);
             prop_assert!(table.starts[..=symbols].windows(2).all(|w| w[0] < w[1]) && table.starts[symbols] == 1 << BITS);
             let mut items: Vec<_> = seed.into_iter().map(|(s, v, n)| ((usize::from(s) % symbols) as u8, v, n)).collect();
-            let mut recorder = Recorder::new(lanes);
+            let mut recorder = Recorder::default();
             code(&mut recorder, &table, &mut items);
             let bytes = recorder.finish();
             let mut read: Vec<_> = items.iter().map(|&(_, _, n)| (0, 0, n)).collect();
-            let mut reader = Reader::new(&bytes, lanes);
+            let mut reader = Reader::new(&bytes);
             code(&mut reader, &table, &mut read);
             prop_assert!(reader.finish().is_ok());
             prop_assert_eq!(&read, &items);
             if bytes.len() > 40 {
-                let mut reader = Reader::new(&bytes[..bytes.len() - 4], lanes);
+                let mut reader = Reader::new(&bytes[..bytes.len() - 4]);
                 code(&mut reader, &table, &mut read);
                 prop_assert!(reader.finish().is_err());
             }
@@ -358,7 +368,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), mut items in items(1)) {
-            let mut reader = Reader::new(&bytes, 4);
+            let mut reader = Reader::new(&bytes);
             code(&mut reader, &Table::new(&mut [1, 70000]), &mut items);
             let _ = reader.finish();
         }
@@ -367,7 +377,7 @@ mod tests {
     #[test]
     fn symbols_cost_their_information() {
         let table = Table::new(&mut [1 << 20, 1 << 10]);
-        let mut recorder = Recorder::new(1);
+        let mut recorder = Recorder::default();
         let mut items: Vec<_> = (0..100_000).map(|i| (u8::from(i % 1024 == 0), 0, 0)).collect();
         code(&mut recorder, &table, &mut items);
         let bits = recorder.finish().len() * 8;

@@ -490,7 +490,7 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec((prop_oneof![4 => -3..4i32, 2 => -3000..3000i32, 1 => any::<i32>()], any::<u8>(), any::<bool>()), 1..200), 1..20),
             masked: bool,
         ) {
-            let (mut recorder, mut model) = (Recorder::new(4), SymbolModel::default());
+            let (mut recorder, mut model) = (Recorder::default(), SymbolModel::default());
             let mut tally = Tally::default();
             for row in &rows {
                 let mut codes: Vec<i32> = row.iter().map(|p| p.0).collect();
@@ -501,7 +501,7 @@ mod tests {
                 model.learn(&[occurred]);
             }
             let bytes = recorder.finish();
-            let (mut reader, mut model) = (Reader::new(&bytes, 4), SymbolModel::default());
+            let (mut reader, mut model) = (Reader::new(&bytes), SymbolModel::default());
             let mut tally = Tally::default();
             for row in &rows {
                 let mut codes = vec![77; row.len()];
@@ -532,7 +532,7 @@ mod tests {
 
     #[test]
     fn what_always_happens_costs_next_to_nothing() {
-        let (mut recorder, mut model) = (Recorder::new(4), SymbolModel::default());
+        let (mut recorder, mut model) = (Recorder::default(), SymbolModel::default());
             let mut tally = Tally::default();
         for _ in 0..1000 {
             let mut part = model.part(&mut tally);

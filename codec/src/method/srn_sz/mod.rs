@@ -63,8 +63,7 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, threads: usize) ->
         let choice = Choice { prepared: &prepared, distance, search: search(effort) };
         Team::run(if mixed { 1 } else { threads }, |team| {
             let mut coder = Encoder::new();
-            let lanes = lanes(tile.values.len());
-            let mut strands = Strands { whole: Recorder::new(lanes), halves: [Recorder::new(lanes), Recorder::new(lanes)] };
+            let mut strands: Strands<Recorder> = Strands::default();
             let decoded = code(&mut coder, mixed, Outline::of(tile), Some(choice), &networks, team, &mut strands);
             let mut bytes = Vec::new();
             put_section(&mut bytes, &coder.finish());
@@ -80,15 +79,6 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, threads: usize) ->
     let distances: &[u32] = if mixed && tile.shape[0] > 2 { &[8, 2, 1] } else { &[8] };
     let smaller = |a: Coded, b: Coded| if b.bytes.len() < a.bytes.len() { b } else { a };
     Ok(distances.iter().map(encode_with).reduce(smaller))
-}
-
-/// States of each stream of symbols: more are faster, but cost eight bytes each.
-fn lanes(points: usize) -> usize {
-    match points {
-        0..0x8000 => 1,
-        0x8000..0x40000 => 2,
-        _ => 4,
-    }
 }
 
 /// Decodes a tile, on up to two threads. Memory is bounded by the shape whatever the bytes are.
@@ -110,8 +100,7 @@ pub fn decode(
     let halves = [upper, reader.rest()];
     Team::run(threads, |team| {
         let mut coder = Decoder::new(told);
-        let lanes = lanes(shape.iter().product());
-        let mut strands = Strands { whole: Reader::new(whole, lanes), halves: halves.map(|half| Reader::new(half, lanes)) };
+        let mut strands = Strands { whole: Reader::new(whole), halves: halves.map(Reader::new) };
         let decoded = code(&mut coder, false, Outline { shape, mask, bin_bits }, None, &networks, team, &mut strands);
         coder.finish()?;
         strands.whole.finish()?;

@@ -290,7 +290,7 @@ mod tests {
             let mut samples = ClueSamples::<CLUES>::new(search, 40, 100, [true; CLUES]);
             samples.magnitudes = rows.iter().flatten().map(|code| code.unsigned_abs() as f32).collect();
             let (class, bits) = one_class(&samples, &model.known());
-            let (mut tally, mut recorder) = (Tally::default(), Recorder::new(1));
+            let (mut tally, mut recorder) = (Tally::default(), Recorder::default());
             let mut part = model.part(&mut tally);
             rows.iter_mut().for_each(|row| part.code_row(&mut recorder, row, &[class; 100], None));
             let taken = 8.0 * recorder.finish().len() as f64;

@@ -43,6 +43,7 @@ pub struct Predictors<'m> {
 }
 
 /// Where the codes go of steps that are not divided, and those of upper and lower halves.
+#[derive(Default)]
 pub struct Strands<S> {
     pub whole: S,
     pub halves: [S; 2],
