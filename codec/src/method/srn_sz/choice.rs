@@ -59,12 +59,13 @@ impl Choice {
         // case; less where that would be much of all there are.
         let targets = (step.rows * step.columns) as f64;
         let bits = alone.1 / targets;
-        let worth = targets * search.worth * (bits / SMALL).min(1.0) * (bits / LARGE).max(1.0).powi(2);
+        let (price, large) = (targets * search.worth * (bits / SMALL).min(1.0), (bits / LARGE).max(1.0));
+        let weighing = price * WEIGHING * large;
         let with = |uniform, trust, weights| Choice { uniform, trust, weights };
         let ways = [
             (uniform + CHANCE * linear.share, with(i16::from(class) + 1, start, alone.0)),
-            (alone.1 + worth * WEIGHING, with(0, 0, alone.0)),
-            (asked.1 + worth * (WEIGHING + 1.0), with(0, trust, asked.0)),
+            (alone.1 + weighing, with(0, 0, alone.0)),
+            (asked.1 + weighing + price * large.powi(2), with(0, trust, asked.0)),
         ];
         ways.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).expect("three").1
     }
