@@ -9,6 +9,7 @@ use crate::mask::{Survey, UNLISTED, encode_classes, fill_smooth};
 use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
+use crate::part::Part;
 use crate::patches::Patches;
 use crate::residual;
 use crate::stream::Stream;
@@ -312,32 +313,6 @@ fn rivals(options: &Options) -> &'static [MethodChoice] {
         (Auto, Effort::Balanced) => &[Interpolation, SrnSz],
         (Auto, Effort::Best) => &[Interpolation, SrnSz, CaesarV],
         _ => &[Interpolation],
-    }
-}
-
-/// A part of a tile that stands for it where trying every method on all of it would take too long.
-struct Part {
-    region: Region,
-    values: Vec<i32>,
-    mask: Option<Vec<bool>>,
-    bin_bits: u32,
-}
-
-impl Part {
-    /// The middle of a tile, a sixth of it or less; `None` where the tile is small enough itself.
-    fn of(tile: &Tile) -> Option<Self> {
-        const EXTENTS: [usize; 3] = [5, 160, 160];
-        let shape: [usize; 3] = std::array::from_fn(|d| tile.shape[d].min(EXTENTS[d]));
-        if shape.iter().product::<usize>() * 6 > tile.values.len() {
-            return None;
-        }
-        let region = Region { start: std::array::from_fn(|d| (tile.shape[d] - shape[d]) / 2), shape };
-        let mask = tile.mask.map(|mask| gather(mask, tile.shape, region));
-        Some(Part { region, values: gather(tile.values, tile.shape, region), mask, bin_bits: tile.bin_bits })
-    }
-
-    fn tile(&self) -> Tile<'_> {
-        Tile { shape: self.region.shape, values: &self.values, mask: self.mask.as_deref(), bin_bits: self.bin_bits }
     }
 }
 

@@ -19,6 +19,7 @@ mod mask;
 pub mod method;
 pub mod network;
 mod options;
+mod part;
 mod patches;
 pub mod residual;
 mod stream;
