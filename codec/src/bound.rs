@@ -5,7 +5,6 @@ use crate::mask::Survey;
 use crate::options::Bound;
 use crate::value::Value;
 use caesar_kernels::{Loops, run};
-use std::marker::PhantomData;
 
 /// What the lattice's integers stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,15 +90,16 @@ impl Lattice {
         }
     }
 
-    /// The values of lattice integers; `negative` says which values below zero stand behind their logarithms.
-    pub fn values<V: Value>(&self, integers: &[i32], negative: Option<&[u8]>) -> Vec<V> {
+    /// Fills in the values of lattice integers; `negative` says which values below zero stand behind their logarithms.
+    pub fn fill<V: Value>(&self, values: &mut [V], integers: &[i32], negative: Option<&[u8]>) {
         let magnitudes = integers.iter().map(|&v| self.value(v));
         match (self.domain, negative) {
-            (Domain::Linear, _) => run(Values(self, integers, PhantomData)),
-            (Domain::Logarithmic, None) => magnitudes.map(|x| V::from_f64(exp2(x))).collect(),
+            (Domain::Linear, _) => run(Values(self, integers, values)),
+            (Domain::Logarithmic, None) => values.iter_mut().zip(magnitudes).for_each(|(value, x)| *value = V::from_f64(exp2(x))),
             (Domain::Logarithmic, Some(negative)) => {
-                let signed = |(x, &n): (f64, &u8)| V::from_f64(if n != 0 { -exp2(x) } else { exp2(x) });
-                magnitudes.zip(negative).map(signed).collect()
+                for ((value, x), &n) in values.iter_mut().zip(magnitudes).zip(negative) {
+                    *value = V::from_f64(if n != 0 { -exp2(x) } else { exp2(x) });
+                }
             }
         }
     }
@@ -117,15 +117,15 @@ impl<V: Value> Loops for Integers<'_, V> {
     }
 }
 
-struct Values<'a, V>(&'a Lattice, &'a [i32], PhantomData<V>);
+struct Values<'a, V>(&'a Lattice, &'a [i32], &'a mut [V]);
 
 impl<V: Value> Loops for Values<'_, V> {
-    type Result = Vec<V>;
+    type Result = ();
 
     #[inline(always)]
-    fn run(self) -> Vec<V> {
-        let Values(lattice, integers, _) = self;
-        integers.iter().map(|&v| V::from_f64(lattice.value(v))).collect()
+    fn run(self) {
+        let Values(lattice, integers, values) = self;
+        values.iter_mut().zip(integers).for_each(|(value, &v)| *value = V::from_f64(lattice.value(v)));
     }
 }
 
@@ -267,7 +267,9 @@ mod tests {
                 let half = if lattice.bin_bits == 0 { 0 } else { 1 << (lattice.bin_bits - 1) };
                 let v = lattice.integers(&[x])[0];
                 prop_assert!(v.abs() <= LATTICE_LIMIT);
-                let decoded = lattice.values::<f32>(&[v + off * half], None)[0];
+                let mut decoded = [0.0f32];
+                lattice.fill(&mut decoded, &[v + off * half], None);
+                let [decoded] = decoded;
                 if error > 4.0 * f64::from(low.abs().max(high.abs()) * f32::EPSILON) {
                     prop_assert!(target.accepts(x, decoded), "{x} {decoded} {error}");
                 }

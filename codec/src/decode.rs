@@ -10,7 +10,8 @@ use crate::stream::Stream;
 use crate::stream::bytes::Reader;
 use crate::stream::header::Header;
 use crate::stream::tile::{Entry, Parts};
-use crate::tiles::{Region, scatter};
+use crate::threads::pieces_side_by_side;
+use crate::tiles::Region;
 use crate::value::{Value, swap_bytes, write_values};
 
 impl Codec {
@@ -37,22 +38,14 @@ impl Codec {
         if bytes.len() != header.layout.byte_len()? {
             return Err(Error::InvalidArgument(format!("{} bytes of memory for an array of {:?}", bytes.len(), header.layout)));
         }
-        let (mut failure, threads) = (None, self.threads_each(stream.tiles.len()));
-        if let [tile] = stream.tiles[..] {
-            self.decode_tile_into(header, tile, header.plan.region(0), threads, bytes)?;
-        } else {
-            self.side_by_side(
-                stream.tiles.len(),
-                |i| self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads),
-                |i, tile| match tile {
-                    Ok(tile) => scatter(&tile, bytes, header.plan.array, header.plan.region(i), element.size),
-                    Err(e) => failure = Some(e),
-                },
-            );
-        }
-        if let Some(e) = failure {
-            return Err(e);
-        }
+        let threads = self.threads_each(stream.tiles.len());
+        let mut tiles: Vec<_> = header.plan.places(bytes, element.size).into_iter().map(|place| (place, Ok(()))).collect();
+        pieces_side_by_side(self.threads, &mut tiles, 1, |i, tile| {
+            for (place, result) in tile {
+                *result = self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads, place);
+            }
+        });
+        tiles.into_iter().try_for_each(|(_, result)| result)?;
         if element.order == ByteOrder::Big {
             swap_bytes(bytes, element.size);
         }
@@ -99,7 +92,11 @@ impl Codec {
         let (mut failure, threads) = (None, self.threads_each(touched.len()));
         self.side_by_side(
             touched.len(),
-            |t| self.decode_tile(header, stream.tiles[touched[t].0], touched[t].1, threads),
+            |t| {
+                let (i, region, ..) = touched[t];
+                let mut tile = vec![0; region.len() * size];
+                self.decode_tile(header, stream.tiles[i], region, threads, &mut [&mut tile[..]]).map(|()| tile)
+            },
             |t, tile| match tile {
                 Ok(tile) => {
                     let (_, region, of_tile, [y0, y1], [x0, x1]) = touched[t].clone();
@@ -125,24 +122,27 @@ impl Codec {
         Ok(bytes)
     }
 
-    /// A tile's little-endian bytes, checked against their checksum.
-    fn decode_tile(&self, header: &Header, tile: (Entry, &[u8]), region: Region, threads: usize) -> Result<Vec<u8>> {
-        let mut out = vec![0; region.len() * header.layout.element.size];
-        self.decode_tile_into(header, tile, region, threads, &mut out)?;
-        Ok(out)
-    }
-
-    fn decode_tile_into(&self, header: &Header, tile: (Entry, &[u8]), region: Region, threads: usize, out: &mut [u8]) -> Result<()> {
+    /// A tile's little-endian bytes, checked against their checksum, to the runs of equal length that are its place.
+    fn decode_tile(&self, header: &Header, tile: (Entry, &[u8]), region: Region, threads: usize, place: &mut [&mut [u8]]) -> Result<()> {
         let (element, (entry, bytes)) = (header.layout.element, tile);
         match entry.method {
-            MethodChoice::Lossless => out.copy_from_slice(&lossless::decode(bytes, element, out.len())?),
-            _ if element.size == 4 => self.bounded::<f32>(header, tile, region, threads, out)?,
-            _ => self.bounded::<f64>(header, tile, region, threads, out)?,
+            MethodChoice::Lossless => {
+                let decoded = lossless::decode(bytes, element, region.len() * element.size)?;
+                let mut rest = &decoded[..];
+                for run in &mut *place {
+                    let (own, others) = rest.split_at(run.len());
+                    run.copy_from_slice(own);
+                    rest = others;
+                }
+            }
+            _ if element.size == 4 => self.bounded::<f32>(header, tile, region, threads, place)?,
+            _ => self.bounded::<f64>(header, tile, region, threads, place)?,
         }
-        if crc32c::crc32c(out) == entry.decoded_crc { Ok(()) } else { corrupt("the decoded values are not those that were encoded") }
+        let crc = place.iter().fold(0, |crc, run| crc32c::crc32c_append(crc, run));
+        if crc == entry.decoded_crc { Ok(()) } else { corrupt("the decoded values are not those that were encoded") }
     }
 
-    fn bounded<V: Value>(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region, threads: usize, out: &mut [u8]) -> Result<()> {
+    fn bounded<V: Value>(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region, threads: usize, place: &mut [&mut [u8]]) -> Result<()> {
         let Some(lattice) = header.lattice else { return corrupt("a tile under a bound in a lossless stream") };
         let parts = Parts::read(bytes)?;
         let classes = decode_classes(parts.mask, region.shape)?;
@@ -160,10 +160,12 @@ impl Codec {
         };
         // In pieces that stay in the nearest cache.
         const PIECE: usize = 4096;
-        let pieces = out.chunks_mut(PIECE * V::SIZE).zip(integers.chunks(PIECE));
-        for (start, (out, integers)) in (0..).step_by(PIECE).zip(pieces) {
-            let piece = start..start + integers.len();
-            let mut values = lattice.values::<V>(integers, signs.as_ref().map(|signs| &signs[piece.clone()]));
+        let mut values = vec![V::from_bits(0); PIECE.min(integers.len())];
+        let mut start = 0;
+        for bytes in place.iter_mut().flat_map(|run| run.chunks_mut(PIECE * V::SIZE)) {
+            let piece = start..start + bytes.len() / V::SIZE;
+            let values = &mut values[..piece.len()];
+            lattice.fill(values, &integers[piece.clone()], signs.as_ref().map(|signs| &signs[piece.clone()]));
             for (value, &class) in values.iter_mut().zip(classes.iter().flat_map(|classes| &classes[piece.clone()])) {
                 match header.specials.get(usize::from(class).wrapping_sub(1)) {
                     Some(&bits) => *value = V::from_bits(bits),
@@ -171,9 +173,10 @@ impl Codec {
                     None => return corrupt("a class without a value"),
                 }
             }
-            write_values(&values, out);
+            write_values(values, bytes);
+            start = piece.end;
         }
-        read_exceptions(parts.exceptions, V::SIZE, out)
+        read_exceptions(parts.exceptions, V::SIZE, place)
     }
 }
 
@@ -186,13 +189,16 @@ fn frames_of(shape: &[usize], start: &[usize], count: &[usize]) -> Vec<usize> {
     frames
 }
 
-/// Writes the exceptions of a tile into its bytes, of `size` for each value.
-fn read_exceptions(part: &[u8], size: usize, bytes: &mut [u8]) -> Result<()> {
+/// Writes the exceptions of a tile, of `size` bytes each, to its place.
+fn read_exceptions(part: &[u8], size: usize, place: &mut [&mut [u8]]) -> Result<()> {
+    let len = place.first().map_or(0, |run| run.len()).max(1);
     let mut reader = Reader::new(part);
     let mut next = 0usize;
     while !reader.rest().is_empty() {
         let at = next.checked_add(reader.length()?);
-        let Some((at, value)) = at.and_then(|at| Some((at, bytes.chunks_exact_mut(size).nth(at)?))) else {
+        let byte = at.and_then(|at| at.checked_mul(size));
+        let value = byte.and_then(|byte| place.get_mut(byte / len)?.get_mut(byte % len..)?.get_mut(..size));
+        let (Some(at), Some(value)) = (at, value) else {
             return corrupt("an exception outside of its tile");
         };
         value.copy_from_slice(reader.take(size)?);

@@ -102,13 +102,18 @@ impl Codec {
         // A hair less, so that whoever sums up in another order finds the limit kept as well.
         let limit = limit * (1.0 - 1e-9);
         let target = Target::MeanSquare(limit);
-        let open = |lattice| self.tiles(header, field, lattice, target, &[CaesarV]);
+        let open = |lattice, target| self.tiles(header, field, lattice, target, &[CaesarV]);
         let total = |tiles: &[EncodedTile]| tiles.iter().map(|tile| tile.bytes.len()).sum::<usize>() as f64;
         let square = |tiles: &[EncodedTile]| tiles.iter().map(|tile| tile.square).sum::<f64>();
         let allowed = limit * field.survey.ordinary.max(1) as f64;
 
-        let mut aimed = (method == CaesarV || method == Auto && effort != Effort::Fast).then(|| open(start));
-        let kept = |tiles: &Option<Vec<EncodedTile>>| tiles.as_ref().is_some_and(|tiles| square(tiles) <= allowed);
+        let mut aimed = (method == CaesarV || method == Auto && effort != Effort::Fast).then(|| open(start, target));
+        let used = |tiles: &[EncodedTile]| square(tiles) / allowed;
+        let kept = |tiles: &Option<Vec<EncodedTile>>| tiles.as_ref().is_some_and(|tiles| used(tiles) <= 1.0);
+        if !kept(&aimed) && aimed.as_ref().is_some_and(|tiles| used(tiles) < 1.02) {
+            // Rounding to the lattice went along with the other errors; at worst it adds half a step to each.
+            aimed = Some(open(start, Target::MeanSquare((limit.sqrt() - start.step / 2.0).max(0.0).powi(2))));
+        }
         if method == CaesarV && kept(&aimed) {
             return (start, aimed.expect("tiles that keep the limit"));
         }
@@ -118,7 +123,7 @@ impl Codec {
         let mut best: Option<(Lattice, Vec<EncodedTile>)> = None;
         for _ in 0..trials {
             let tiles = self.tiles(header, field, lattice, target, &methods);
-            let used = square(&tiles) / allowed;
+            let used = used(&tiles);
             // About what these would take if they erred by what is allowed.
             let ahead = |aimed| total(aimed) * 1.2 < total(&tiles) * used.sqrt() && best.as_ref().is_none_or(|(_, best)| total(aimed) < total(best));
             if kept(&aimed) && aimed.as_ref().is_some_and(|aimed| ahead(aimed)) {
@@ -146,7 +151,7 @@ impl Codec {
             (lattice, self.tiles(header, field, lattice, Target::Absolute(error), &[MethodChoice::Interpolation]))
         });
         if aimed.is_some() && lattice != start {
-            aimed = Some(open(lattice));
+            aimed = Some(open(lattice, target));
         }
         let mut rivals: Vec<_> = tiles.iter_mut().zip(aimed.into_iter().flatten()).collect();
         // Where a rival errs less it makes room for those that err more.
@@ -233,11 +238,15 @@ impl Codec {
         let effort = options.effort;
         let roles = [effort, Effort::Balanced].map(|effort| caesar_v::role(tile.shape, effort));
         let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
-        // Half a unit for the rounding of values to the lattice.
-        let on_lattice = |limit: f64| (limit.sqrt() / lattice.step - 0.5).max(0.0).powi(2);
+        let in_units = |limit: f64| limit / lattice.step.powi(2);
         let target = match target {
-            Target::MeanSquare(limit) => residual::Target::MeanSquare(on_lattice(limit)),
-            Target::PatchMeanSquare(limit) => residual::Target::PatchMeanSquare(on_lattice(limit)),
+            // The rounding of values to the lattice adds a twelfth, and by chance a little more.
+            Target::MeanSquare(limit) => {
+                let limit = in_units(limit);
+                residual::Target::MeanSquare((limit - 1.0 / 6.0 - 4.0 * (limit / tile.values.len() as f64).sqrt()).max(0.0))
+            }
+            // Of so few values, half a unit.
+            Target::PatchMeanSquare(limit) => residual::Target::PatchMeanSquare((in_units(limit).sqrt() - 0.5).max(0.0).powi(2)),
             _ => residual::Target::Pointwise,
         };
         let alone = options.method == MethodChoice::CaesarV;
@@ -347,7 +356,8 @@ impl Prepared {
     /// The tile's bytes, its values as they will be decoded, and its sum of squared errors.
     fn finish<V: Value>(&self, values: &[V], coded: &Coded, lattice: Lattice, target: Target) -> (Vec<u8>, Vec<V>, f64) {
         let class = |i: usize| self.classes.as_ref().map_or(0, |classes| classes[i]);
-        let mut decoded = lattice.values::<V>(&coded.decoded, self.negative.as_deref());
+        let mut decoded = values.to_vec();
+        lattice.fill(&mut decoded, &coded.decoded, self.negative.as_deref());
         let missed = match target {
             Target::PatchMeanSquare(limit) => {
                 let square = |i: usize| (class(i) == 0).then(|| (values[i].to_f64() - decoded[i].to_f64()).powi(2));

@@ -20,13 +20,23 @@ impl Region {
         self.shape.iter().product()
     }
 
-    /// The runs of consecutive elements of this region inside an array of the given shape: element offsets,
-    /// each run `self.shape[2]` long, in row-major order.
+    /// Where the rows of this region begin inside an array of the given shape.
     pub fn rows(self, array: [usize; 3]) -> impl Iterator<Item = usize> {
         let [f0, y0, x0] = self.start;
         (0..self.shape[0]).flat_map(move |f| {
             (0..self.shape[1]).map(move |y| ((f0 + f) * array[1] + y0 + y) * array[2] + x0)
         })
+    }
+
+    /// The elements of this region that follow each other inside an array of the given shape: where such runs begin, and their length.
+    pub fn runs(self, array: [usize; 3]) -> (impl Iterator<Item = usize>, usize) {
+        let [_, rows, columns] = self.shape;
+        let len = match () {
+            _ if columns < array[2] => columns,
+            _ if rows < array[1] => rows * columns,
+            _ => self.len(),
+        };
+        (self.rows(array).step_by((len / columns.max(1)).max(1)), len)
     }
 }
 
@@ -102,6 +112,8 @@ impl Plan {
             && array[0].is_multiple_of(item)
             && tile.iter().all(|&n| n > 0)
             && tile.iter().zip([item, array[1], array[2]]).all(|(&t, n)| t <= n.max(1))
+            // Narrow pieces of wide arrays would take more room to place than to decode.
+            && (tile[2] >= SIDE || tile[2] >= array[2])
             && tile.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_some_and(|n| n <= MAX_TILE_POINTS);
         if sound { Ok(plan) } else { corrupt(format!("tiles of {tile:?} do not fit an array of {shape:?}")) }
     }
@@ -147,26 +159,33 @@ impl Plan {
     pub fn regions(&self) -> impl Iterator<Item = Region> {
         (0..self.count()).map(|i| self.region(i))
     }
+
+    /// The bytes of an array of elements of `size` bytes, dealt out to its tiles: of each the runs that are its own, in order.
+    pub fn places<'a>(&self, mut bytes: &'a mut [u8], size: usize) -> Vec<Vec<&'a mut [u8]>> {
+        let mut runs = Vec::new();
+        for (tile, region) in self.regions().enumerate() {
+            let (starts, len) = region.runs(self.array);
+            runs.extend(starts.map(|start| (start, len, tile)));
+        }
+        runs.sort_unstable();
+        let mut places: Vec<_> = (0..self.count()).map(|_| Vec::new()).collect();
+        for (_, len, tile) in runs {
+            let (run, rest) = std::mem::take(&mut bytes).split_at_mut(len * size);
+            places[tile].push(run);
+            bytes = rest;
+        }
+        places
+    }
 }
 
 /// Copies a region out of an array of elements.
 pub fn gather<T: Copy>(array: &[T], shape: [usize; 3], region: Region) -> Vec<T> {
     let mut tile = Vec::with_capacity(region.len());
-    for at in region.rows(shape) {
-        tile.extend_from_slice(&array[at..at + region.shape[2]]);
+    let (runs, len) = region.runs(shape);
+    for at in runs {
+        tile.extend_from_slice(&array[at..at + len]);
     }
     tile
-}
-
-/// Copies a tile's bytes to its place in an array of elements of `size` bytes.
-pub fn scatter(tile: &[u8], array: &mut [u8], shape: [usize; 3], region: Region, size: usize) {
-    let run = region.shape[2] * size;
-    if run == 0 {
-        return;
-    }
-    for (row, at) in tile.chunks_exact(run).zip(region.rows(shape)) {
-        array[at * size..at * size + run].copy_from_slice(row);
-    }
 }
 
 #[cfg(test)]
@@ -180,6 +199,7 @@ mod tests {
         fn tiles_partition_the_array(shape in prop::collection::vec(1usize..40, 0..5), effort in 0u32..3, divisor in 1usize..9) {
             let mut plan = Plan::new(&shape, Effort::from_number(effort).unwrap());
             plan.tile = plan.tile.map(|n| n.div_ceil(divisor));
+            plan.tile[2] = plan.tile[2].max(SIDE.min(plan.array[2]));
             let plan = Plan::stored(&shape, plan.item, plan.tile).unwrap();
             let mut seen = vec![0u8; shape.iter().product()];
             for region in plan.regions() {
@@ -189,6 +209,19 @@ mod tests {
                 }
             }
             prop_assert!(seen.iter().all(|&n| n == 1));
+
+            let numbers: Vec<u8> = (0..seen.len()).map(|i| i as u8).collect();
+            let mut array = numbers.clone();
+            for (place, region) in plan.places(&mut array, 1).iter().zip(plan.regions()) {
+                prop_assert_eq!(place.concat(), gather(&numbers, plan.array, region));
+            }
+        }
+    }
+
+    #[test]
+    fn narrow_tiles_are_refused() {
+        for (shape, columns, sound) in [([4, 9, 100], 7, false), ([4, 9, 100], 8, true), ([4, 9, 3], 3, true), ([4, 9, 3], 2, false)] {
+            assert_eq!(Plan::stored(&shape, 4, [2, 9, columns]).is_ok(), sound, "{shape:?} in {columns}");
         }
     }
 
