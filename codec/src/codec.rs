@@ -74,7 +74,7 @@ impl Codec {
     }
 
     /// [`side_by_side`] on all threads of the codec.
-    pub(crate) fn side_by_side<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync, sink: impl FnMut(usize, R)) {
+    pub(crate) fn side_by_side<R>(&self, count: usize, work: impl Fn(usize) -> R + Sync, sink: impl FnMut(usize, R) + Send) {
         side_by_side(self.threads, count, work, sink);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError};
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
@@ -32,59 +32,41 @@ impl Drop for Share {
     }
 }
 
-/// Does `work` for 0..count, up to `threads` pieces side by side, and hands each result to `sink` on the calling thread.
-///
-/// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.
-pub(crate) fn side_by_side<R: Send>(
-    threads: usize,
-    count: usize,
-    work: impl Fn(usize) -> R + Sync,
-    mut sink: impl FnMut(usize, R),
-) {
-    let threads = threads.min(count);
-    if threads <= 1 {
-        (0..count).for_each(|i| sink(i, work(i)));
-        return;
-    }
-    let next = AtomicUsize::new(0);
-    // The channel is short, so that finished pieces do not pile up.
-    let (sender, receiver) = mpsc::sync_channel(threads);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (sender, next, work) = (sender.clone(), &next, &work);
-            let pieces = move || {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    if i >= count || sender.send((i, work(i))).is_err() {
-                        return;
-                    }
-                }
-            };
-            // A machine that gives no more threads (process limits of a batch system) does with those it gave.
-            if std::thread::Builder::new().spawn_scoped(scope, pieces).is_err() {
-                break;
+/// Does `work` for 0..count, up to `threads` pieces side by side, and hands each result to `sink`, one after the other.
+pub(crate) fn side_by_side<R>(threads: usize, count: usize, work: impl Fn(usize) -> R + Sync, sink: impl FnMut(usize, R) + Send) {
+    let (next, sink) = (AtomicUsize::new(0), Mutex::new(sink));
+    on_threads(threads.min(count), || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= count {
+                return;
             }
+            let result = work(i);
+            sink.lock().unwrap_or_else(PoisonError::into_inner)(i, result);
         }
-        drop(sender);
-        receiver.into_iter().for_each(|(i, result)| sink(i, result));
     });
-    (next.into_inner()..count).for_each(|i| sink(i, work(i)));
 }
 
-/// Does `work` for pieces of up to `len` items each, up to `threads` of them side by side, this one among them.
+/// Does `work` for pieces of up to `len` items each, up to `threads` of them side by side.
 pub(crate) fn pieces_side_by_side<T: Send>(threads: usize, items: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-    let helpers = threads.min(items.len().div_ceil(len)).saturating_sub(1);
+    let count = items.len().div_ceil(len);
     let pieces = Mutex::new(items.chunks_mut(len).enumerate());
     let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work_on = || {
+    on_threads(threads.min(count), || {
         while let Some((i, piece)) = next() {
             work(i, piece);
         }
-    };
+    });
+}
+
+/// Does `work` on so many threads, this one among them. What a machine that gives no more threads (process limits of a batch system)
+/// leaves undone, those do that it gave.
+///
+/// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.
+fn on_threads(threads: usize, work: impl Fn() + Sync) {
     std::thread::scope(|scope| {
-        // What a machine that gives no more threads leaves undone, this one does.
-        let spawned = (0..helpers).map(|_| std::thread::Builder::new().spawn_scoped(scope, work_on));
+        let spawned = (1..threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, &work));
         let _ = spawned.take_while(Result::is_ok).count();
-        work_on();
+        work();
     });
 }
