@@ -53,13 +53,13 @@ def main():
         smaller.load_state_dict(hyper["decoder"])
         networks.grow(decoder, smaller)
         steps, minutes = hyper["steps"], hyper["minutes"]
+    if args.hyper_minutes:
+        trained = train_hyper.train(crops, args.frames, args.hyper_minutes, print)
+        hyper = {"hyper_encoder": trained.encoder.state_dict(), "hyper_decoder": trained.decoder.state_dict()}
     codec = Codec()
     validation = train_decoder.Validation(Crops(held_out_clips(args.data), args.frames, SIZE, 5), codec)
     curve = train_decoder.Curve(args.out.with_suffix(".csv"), validation)
     found = train_decoder.train(decoder, Pool(crops, codec, args.examples), curve, args.minutes, args.rate)
-    if args.hyper_minutes:
-        trained = train_hyper.train(crops, args.frames, args.hyper_minutes, print)
-        hyper = {"hyper_encoder": trained.encoder.state_dict(), "hyper_decoder": trained.decoder.state_dict()}
     torch.save({
         "frames": args.frames, "layers": args.layers, "seed": args.seed, "steps": steps + found, "minutes": minutes + args.minutes,
         "decoder": decoder.state_dict(), **{k: hyper[k] for k in ("hyper_encoder", "hyper_decoder")},

@@ -30,7 +30,8 @@ class Hyperprior(nn.Module):
         likelihood = density.cdf(noisy + 0.5) - density.cdf(noisy - 0.5)
         bits = -torch.log2(likelihood.clamp_min(1e-6)).sum((1, 2, 3))
         index = torch.clamp(self.decoder(networks.round_through(z)), 0, 255 / 8)
-        return bits, F.pixel_shuffle(index, networks.HYPER_STRIDE) - networks.SCALE_OFFSET
+        rows, columns = energy.shape[2:]
+        return bits, F.pixel_shuffle(index, networks.HYPER_STRIDE)[..., :rows, :columns] - networks.SCALE_OFFSET
 
 
 def channel_sums(q):
