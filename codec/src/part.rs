@@ -24,6 +24,7 @@ impl Part {
         }
         let shape = extents(tile.shape);
         let place = |k: usize| Region { start: std::array::from_fn(|d| (tile.shape[d] - shape[d]) * [1, 0, 2][k / [1, 3, 9][d] % 3] / 2), shape };
+        // The last of equals is taken: the middle.
         let region = (0..27).map(place).rev().max_by_key(|&region| liveliness(tile, region))?;
         let mask = tile.mask.map(|mask| gather(mask, tile.shape, region));
         Some(Part { region, values: gather(tile.values, tile.shape, region), mask, bin_bits: tile.bin_bits })
