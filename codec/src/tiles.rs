@@ -38,6 +38,12 @@ impl Region {
         };
         (self.rows(array).step_by((len / columns.max(1)).max(1)), len)
     }
+
+    /// Whether the list of its runs takes little room beside it: one run, or runs as long as a patch.
+    fn runs_are_few(self, array: [usize; 3]) -> bool {
+        let (_, len) = self.runs(array);
+        len >= SIDE || len == self.len()
+    }
 }
 
 /// The array as frames × rows × columns, and the extents its tiles have at most.
@@ -104,7 +110,7 @@ impl Plan {
         self
     }
 
-    /// A plan read from a stream, checked.
+    /// A plan read from a stream, checked. Tiles of many runs shorter than a patch would take more room to place than to decode.
     pub fn stored(shape: &[usize], item: usize, tile: [usize; 3]) -> Result<Plan> {
         let (array, _) = Plan::fold(shape);
         let plan = Plan { array, item, tile };
@@ -112,9 +118,8 @@ impl Plan {
             && array[0].is_multiple_of(item)
             && tile.iter().all(|&n| n > 0)
             && tile.iter().zip([item, array[1], array[2]]).all(|(&t, n)| t <= n.max(1))
-            // Narrow pieces of wide arrays would take more room to place than to decode.
-            && (tile[2] >= SIDE || tile[2] >= array[2])
-            && tile.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_some_and(|n| n <= MAX_TILE_POINTS);
+            && tile.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_some_and(|n| n <= MAX_TILE_POINTS)
+            && (Region { start: [0; 3], shape: tile }).runs_are_few(array);
         if sound { Ok(plan) } else { corrupt(format!("tiles of {tile:?} do not fit an array of {shape:?}")) }
     }
 
@@ -199,7 +204,7 @@ mod tests {
         fn tiles_partition_the_array(shape in prop::collection::vec(1usize..40, 0..5), effort in 0u32..3, divisor in 1usize..9) {
             let mut plan = Plan::new(&shape, Effort::from_number(effort).unwrap());
             plan.tile = plan.tile.map(|n| n.div_ceil(divisor));
-            plan.tile[2] = plan.tile[2].max(SIDE.min(plan.array[2]));
+            prop_assume!((Region { start: [0; 3], shape: plan.tile }).runs_are_few(plan.array));
             let plan = Plan::stored(&shape, plan.item, plan.tile).unwrap();
             let mut seen = vec![0u8; shape.iter().product()];
             for region in plan.regions() {
@@ -220,8 +225,16 @@ mod tests {
 
     #[test]
     fn narrow_tiles_are_refused() {
-        for (shape, columns, sound) in [([4, 9, 100], 7, false), ([4, 9, 100], 8, true), ([4, 9, 3], 3, true), ([4, 9, 3], 2, false)] {
-            assert_eq!(Plan::stored(&shape, 4, [2, 9, columns]).is_ok(), sound, "{shape:?} in {columns}");
+        let cases = [
+            ([4, 9, 100], [2, 9, 7], false),
+            ([4, 9, 100], [2, 9, 8], true),
+            ([4, 9, 3], [2, 9, 3], true),
+            ([4, 9, 3], [2, 9, 2], false),
+            ([4, 9, 1], [4, 1, 1], false),
+            ([4, 9, 1], [1, 1, 1], true),
+        ];
+        for (shape, tile, sound) in cases {
+            assert_eq!(Plan::stored(&shape, 4, tile).is_ok(), sound, "{shape:?} in {tile:?}");
         }
     }
 
@@ -236,10 +249,11 @@ mod tests {
 
     #[test]
     fn large_arrays_are_cut_near_the_budget() {
-        for shape in [vec![1 << 24], vec![4096, 8192], vec![1000, 721, 1440], vec![10, 20, 512, 512], vec![3, 1 << 22, 3]] {
+        for shape in [vec![1 << 24], vec![4096, 8192], vec![1000, 721, 1440], vec![10, 20, 512, 512], vec![3, 1 << 22, 3], vec![1 << 23, 3, 1], vec![1, 1 << 23, 2]] {
             let plan = Plan::new(&shape, Effort::Balanced);
             let points = plan.tile.iter().product::<usize>();
             assert!(points <= 3 << 19 && points >= 1 << 18, "{shape:?}: {plan:?}");
+            assert!(Plan::stored(&shape, plan.item, plan.tile).is_ok(), "{shape:?}: {plan:?}");
         }
     }
 }
