@@ -83,9 +83,10 @@ def main():
     facts["training"] = (
         f"decoder {facts['layers']}: {facts['steps']} steps in {facts['minutes']:.0f} minutes of wall time on a shared CPU core, Adam, "
         "random crops of openly available observed and simulated fields; then rounded by caesar_models.rounding"
+        + (f"; started from {facts['after']}" if facts["after"] else "")
     )
     stacks = {name: integer.integer_layers(stack) for name, stack in checkpoint.stacks.items()}
-    tables = {"frames": [checkpoint.frames]}
+    tables = {"frames": [checkpoint.frames], "decoder_beside": [facts["beside"]]}
     tables |= {f"{n}_scale_bits": [integer.scale_bits(l)] for n, l in stacks.items() if l[-1].output_bits is None}
     write(args.folder, f"{args.role}/{checkpoint.frames}", facts, stacks, tables)
 

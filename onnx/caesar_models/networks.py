@@ -10,6 +10,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 HIDDEN_BITS = 6
+# Hidden weights stay below this: seven bits of a larger one would leave few for those beside it.
+LARGEST = 63 / 64
 
 
 class Rounding(torch.autograd.Function):
@@ -86,10 +88,16 @@ class Stack(nn.Module):
             conv.exact = on
         return self
 
+    @torch.no_grad()
+    def hold(self):
+        """Brings hidden weights back within their limits."""
+        for conv in self.convs[:-1]:
+            conv.weight.clamp_(-LARGEST, LARGEST)
+
     def activation(self, i, x, y):
         """What follows the hidden layer `i`, whose input is x and whose sums are y."""
         conv = self.convs[i]
-        if conv.exact:
+        if conv.exact or self.training:
             y = round_through(y, 2**HIDDEN_BITS)
         if i > 0 and conv.keeps_shape():
             y = x + F.hardtanh(y, -128 / 2**HIDDEN_BITS, 127 / 2**HIDDEN_BITS)
@@ -107,9 +115,13 @@ DETAIL_BITS, PATCH = 5, 4
 
 
 def grow(stack, smaller):
-    """Takes over the weights of a stack with fewer layers; those it lacks start as nothing, added to what they see."""
-    *rest, last = smaller.convs
-    for conv in stack.convs[:-1]:
+    """Takes over the weights of a stack with fewer layers, or that sees fewer frames beside its own; what is new starts as nothing."""
+    first, *rest, last = smaller.convs
+    own = (stack.convs[0].in_channels - first.in_channels) // 2
+    with torch.no_grad():
+        nn.init.zeros_(stack.convs[0].weight)[:, own:own + first.in_channels] = first.weight
+        stack.convs[0].bias.copy_(first.bias)
+    for conv in stack.convs[1:-1]:
         if rest and conv.weight.shape == rest[0].weight.shape:
             conv.load_state_dict(rest.pop(0).state_dict())
         elif conv.keeps_shape():
@@ -122,16 +134,16 @@ def grow(stack, smaller):
     return stack
 
 
-def decoder(frames, layers):
-    """Super-resolution head: detail of an image in 4x4 patches (all frames as channels) -> correction in steps.
+def decoder(layers, beside=0):
+    """Super-resolution head: detail of a frame, and of so many before and after it, in 4x4 patches -> correction in steps.
 
     `layers` is a text of kernel x width for each hidden layer and the kernel of the last: "3x64 3x64 3x64 3".
     """
     *hidden, last = layers.split()
     kernels, widths = zip(*(map(int, layer.split("x")) for layer in hidden))
-    ends = frames * PATCH**2
+    ends = PATCH**2
     # From zero: a noisy output would teach the hidden units to die before it teaches them anything else.
-    return Stack([ends, *widths, ends], input_bits=DETAIL_BITS, input_zero=128, output="linear", kernels=[*kernels, int(last)], last_scale=0.0)
+    return Stack([(1 + 2 * beside) * ends, *widths, ends], input_bits=DETAIL_BITS, input_zero=128, output="linear", kernels=[*kernels, int(last)], last_scale=0.0)
 
 
 # Channels of the hyperprior: octaves in time (of eight frames) x larger octave in the plane, the highest together.

@@ -9,7 +9,7 @@ import sys
 
 import matplotlib.pyplot as plt
 
-SHOWN = "db_8x8_gain3", "db_16x16_gain3", "db_32x32_gain3"
+SHOWN = "db_8x8_gain4", "db_16x16_gain4", "db_32x32_gain4"
 
 
 def main():

@@ -11,18 +11,24 @@ from . import transform
 from .networks import DETAIL_BITS, PATCH
 from .transform import detail
 
-# Frames that blocks of the codec span, by the frames that a network sees at once.
+# Frames that blocks of the codec span, by the frames of the role; and points that they have at most.
 LENGTHS = {8: (8, 16, 24, 32), 1: (1, 2, 3)}
+LARGEST = 65536
 # Errors are kept in i8, this many to a step.
 ERROR_UNITS = 48
 # log2(range / step): the rates that one network serves.
-GAINS = 1.0, 7.5
+GAINS = 0.0, 7.0
 
 
 def patches(x):
     """[B, T, H, W] as [B, H/4, W/4, T, 4, 4]: what becomes a network's channels lies last."""
     b, t, h, w = x.shape
     return x.view(b, t, h // PATCH, PATCH, w // PATCH, PATCH).permute(0, 2, 4, 1, 3, 5)
+
+
+def blocks(length):
+    """Sides of the blocks of so many frames."""
+    return [n for n in transform.BLOCKS if length * n * n <= LARGEST]
 
 
 class Codec:
@@ -44,11 +50,13 @@ class Codec:
         return torch.from_numpy(np.stack(made) / np.float32(2**self.FRACTION_BITS))
 
 
-def examples(codec, x, gain, n, frames):
-    """What a decoder network of so many frames sees of crops and what it should answer, as i8 patches."""
+def examples(codec, x, gain, n, beside):
+    """What a decoder network sees of each frame of crops, and of so many beside it, and what it should answer, as i8 patches."""
     x = x * torch.exp2(gain).view(-1, 1, 1, 1)
-    x, u = (part.view(-1, frames, *part.shape[2:]) for part in (x, codec.images(x, n)))
-    seen = torch.round(detail(u) * 2**DETAIL_BITS)
+    u, last = codec.images(x, n), x.shape[1] - 1
+    near = torch.arange(last + 1)[:, None] + torch.arange(-beside, beside + 1)
+    seen = torch.round(detail(u) * 2**DETAIL_BITS)[:, near.clamp(0, last)].flatten(0, 1)
+    x, u = (part.flatten(0, 1)[:, None] for part in (x, u))
     error = torch.round((x - u) * ERROR_UNITS).clamp(-127, 127)
     return patches(seen).to(torch.int8), patches(error).to(torch.int8)
 
@@ -69,22 +77,21 @@ class Pool:
     block transform, and replaced one after the other.
     """
 
-    def __init__(self, crops, codec, count):
-        self.crops, self.codec, self.random = crops, codec, crops.random
+    def __init__(self, crops, codec, count, beside):
+        self.crops, self.codec, self.random, self.beside = crops, codec, crops.random, beside
         side = crops.size // PATCH
-        shape = count, side, side, crops.frames, PATCH, PATCH
-        self.detail, self.error = torch.empty(shape, dtype=torch.int8), torch.empty(shape, dtype=torch.int8)
+        self.detail, self.error = (
+            torch.empty(count, side, side, frames, PATCH, PATCH, dtype=torch.int8) for frames in (1 + 2 * beside, 1))
         self.made = 0
         while self.made < count:
             self.renew(8)
 
     def renew(self, count):
-        """Makes `count` examples anew, a few more or less."""
-        frames = self.crops.frames
-        length = int(self.random.choice(LENGTHS[frames]))
-        x = self.crops.batch(max(1, count * frames // length), length)
+        """Makes `count` examples anew, or as many as one crop has frames."""
+        length = int(self.random.choice(LENGTHS[self.crops.frames]))
+        x = self.crops.batch(max(1, count // length), length)
         gain = torch.from_numpy(self.random.uniform(*GAINS, len(x))).float()
-        made = examples(self.codec, x, gain, int(self.random.choice(transform.BLOCKS)), frames)
+        made = examples(self.codec, x, gain, int(self.random.choice(blocks(length))), self.beside)
         places = torch.arange(self.made, self.made + len(made[0])) % len(self.detail)
         self.detail[places], self.error[places] = made
         self.made += len(places)

@@ -12,7 +12,7 @@ import argparse
 import torch
 import torch.nn.functional as F
 
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, read
 from .data import Crops, read_clips
 from .pool import Codec, Pool, tensors
 from .train import SIZE
@@ -93,10 +93,10 @@ def main():
     torch.set_num_threads(args.threads)
     checkpoint = Checkpoint(args.checkpoint)
     crops = Crops(read_clips(args.data), checkpoint.frames, SIZE, args.seed)
-    pool = Pool(crops, Codec(), POINTS // (checkpoint.frames * SIZE**2))
+    pool = Pool(crops, Codec(), POINTS // SIZE**2, checkpoint.facts["beside"])
     detail, _ = tensors(pool.detail, pool.error)
     stack = round_stack(checkpoint.stacks["decoder"], detail.float())
-    torch.save(torch.load(args.checkpoint) | {"decoder": stack.state_dict()}, args.out)
+    torch.save(read(args.checkpoint) | {"decoder": stack.state_dict()}, args.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Trains the networks of one role on real fields and writes a checkpoint, and the learning curve beside it as CSV.
 
-    python -m caesar_models.train DATA.h5 CHECKPOINT.pt --frames 8 --layers "1x128 3x128 1x128 1" --minutes 24
+    python -m caesar_models.train DATA.h5 CHECKPOINT.pt --frames 8 --beside 1 --layers "3x32 3x32 3x32 3" --minutes 30
 
 The codec makes the examples: build its program first, `cargo build --release -p caesar-codec --example images`.
 
@@ -13,7 +13,7 @@ import pathlib
 
 import torch
 
-from . import networks, train_decoder, train_hyper
+from . import checkpoint, networks, train_decoder, train_hyper
 from .data import Crops, held_out_clips, read_clips
 from .pool import Codec, Pool
 
@@ -26,13 +26,14 @@ def arguments():
     parser.add_argument("data", help="HDF5 file of real fields, data sets named GROUP/VARIABLE")
     parser.add_argument("out", type=pathlib.Path, help="checkpoint to write")
     parser.add_argument("--frames", type=int, choices=(1, 8), default=8, help="8: stacks of frames, 1: planes")
+    parser.add_argument("--beside", type=int, default=0, help="frames before and after its own that the decoder sees")
     parser.add_argument("--layers", required=True, help="the decoder's: kernel x width of each hidden layer, kernel of the last")
     parser.add_argument("--minutes", type=float, default=35, help="of the decoder's training")
-    parser.add_argument("--hyper-minutes", type=float, default=6, help="of the hyperprior's; 0: that of --start")
-    parser.add_argument("--start", help="checkpoint to go on from; its decoder may lack layers that keep the shape")
-    parser.add_argument("--anew", action="store_true", help="take only the hyperprior of --start")
+    parser.add_argument("--hyper-minutes", type=float, default=6, help="of the hyperprior's; 0: none")
+    parser.add_argument("--start", help="checkpoint or model folder to go on from; its decoder may lack frames beside its own and layers that keep the shape")
+    parser.add_argument("--hyper", help="checkpoint or model folder whose hyperprior to take, if not that of --start")
     parser.add_argument("--rate", type=float, default=1e-3, help="of learning, at its height")
-    parser.add_argument("--examples", type=int, default=4000, help="kept in memory at a time")
+    parser.add_argument("--examples", type=int, default=12000, help="frames kept in memory at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
@@ -44,24 +45,25 @@ def main():
     torch.set_flush_denormal(True)
     torch.manual_seed(args.seed)
     crops = Crops(read_clips(args.data), args.frames, SIZE, args.seed)
-    decoder = networks.decoder(args.frames, args.layers).to(memory_format=torch.channels_last)
-    steps, minutes, hyper = 0, 0.0, None
+    decoder = networks.decoder(args.layers, args.beside).to(memory_format=torch.channels_last)
+    steps, minutes, after = 0, 0.0, None
     if args.start:
-        hyper = torch.load(args.start)
-    if args.start and not args.anew:
-        smaller = networks.decoder(args.frames, hyper["layers"])
-        smaller.load_state_dict(hyper["decoder"])
+        start = checkpoint.read(args.start)
+        smaller = networks.decoder(start["layers"], start["beside"])
+        smaller.load_state_dict(start["decoder"])
         networks.grow(decoder, smaller)
-        steps, minutes = hyper["steps"], hyper["minutes"]
-    if args.hyper_minutes:
+        steps, minutes, after = start["steps"], start["minutes"], start["after"]
+    if not args.hyper_minutes:
+        hyper = checkpoint.read(args.hyper or args.start)
+    else:
         trained = train_hyper.train(crops, args.frames, args.hyper_minutes, print)
         hyper = {"hyper_encoder": trained.encoder.state_dict(), "hyper_decoder": trained.decoder.state_dict()}
     codec = Codec()
-    validation = train_decoder.Validation(Crops(held_out_clips(args.data), args.frames, SIZE, 5), codec)
+    validation = train_decoder.Validation(Crops(held_out_clips(args.data), args.frames, SIZE, 5), codec, args.beside)
     curve = train_decoder.Curve(args.out.with_suffix(".csv"), validation)
-    found = train_decoder.train(decoder, Pool(crops, codec, args.examples), curve, args.minutes, args.rate)
+    found = train_decoder.train(decoder, Pool(crops, codec, args.examples, args.beside), curve, args.minutes, args.rate)
     torch.save({
-        "frames": args.frames, "layers": args.layers, "seed": args.seed, "steps": steps + found, "minutes": minutes + args.minutes,
+        "frames": args.frames, "layers": args.layers, "beside": args.beside, "seed": args.seed, "steps": steps + found, "minutes": minutes + args.minutes, "after": after,
         "decoder": decoder.state_dict(), **{k: hyper[k] for k in ("hyper_encoder", "hyper_decoder")},
     }, args.out)
 

@@ -1,4 +1,4 @@
-"""Trains the decoder network of one role: a super-resolution head on the block transform's image."""
+"""Trains the decoder network of one role: a super-resolution head on frames of the block transform's image."""
 
 import math
 import time
@@ -6,13 +6,13 @@ import time
 import torch
 
 from . import transform
-from .pool import examples, tensors
+from .pool import LENGTHS, blocks, examples, tensors
 
-# Crops of a step, by frames: of one frame they are small.
-BATCH = {8: 4, 1: 16}
+# Frames of a step.
+BATCH = 16
 # Examples are seen this often before they are replaced.
 VIEWS = 16
-GAINS_SHOWN = 2, 3, 4, 5, 6
+GAINS_SHOWN = 1, 2, 3, 4, 6
 
 
 def errors(network, detail, error):
@@ -36,13 +36,19 @@ def decibel(before, after):
     return 10 * torch.log10((after + 1e-4) / (before + 1e-4))
 
 
+def sample(crops, count=24):
+    """Single crops, of all the lengths that blocks have."""
+    lengths = LENGTHS[crops.frames]
+    return [crops.batch(1, lengths[i % len(lengths)]) for i in range(count)]
+
+
 class Validation:
     """Examples of fields that no network is trained on."""
 
-    def __init__(self, crops, codec, batches=8):
-        drawn = [crops.batch(4) for _ in range(batches)]
+    def __init__(self, crops, codec, beside):
+        drawn = sample(crops)
         self.examples = {
-            (n, g): [examples(codec, x, torch.full((len(x),), float(g)), n, crops.frames) for x in drawn]
+            (n, g): [examples(codec, x, torch.tensor([float(g)]), n, beside) for x in drawn if n in blocks(x.shape[1])]
             for n in transform.BLOCKS for g in GAINS_SHOWN
         }
 
@@ -50,7 +56,7 @@ class Validation:
         """Mean change of the error in decibel by block size and gain; negative is better."""
         with torch.no_grad():
             return {
-                key: torch.cat([decibel(*errors(network, *tensors(*e))[1:]) for e in found]).mean().item()
+                key: torch.stack([decibel(*errors(network, *tensors(*e))[1:]).mean() for e in found]).mean().item()
                 for key, found in self.examples.items()
             }
 
@@ -72,24 +78,24 @@ class Curve:
         print(f"{minutes:.1f} min, {steps} steps, loss {loss:.4f}; dB on held-out sets {means}", flush=True)
 
 
-def train(network, pool, curve, minutes, rate, points=24):
+def train(network, pool, curve, minutes, rate, points=12):
     """Trains in place, in floating point: weights are rounded afterwards (`rounding`).
 
     `rate` is the rate of learning at its height. Returns the number of steps.
     """
     optimiser = torch.optim.Adam(network.parameters(), betas=(0.9, 0.99), fused=True)
-    batch = BATCH[pool.crops.frames]
     # What validation takes is no training.
-    start, paused, steps, running, shown = time.time(), 0.0, 0, 0.0, 1
+    start, paused, steps, running, shown, first = time.time(), 0.0, 0, 0.0, 1, pool.made
     while (part := (time.time() - start - paused) / 60 / minutes) < 1:
         warm = min(1, (steps + 1) / 200)
         optimiser.param_groups[0]["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
-        if steps * batch % (8 * VIEWS) == 0:
+        while (pool.made - first) * VIEWS < steps * BATCH:
             pool.renew(8)
         optimiser.zero_grad()
-        loss = learn(network, *pool.batch(batch))
+        loss = learn(network, *pool.batch(BATCH))
         torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
         optimiser.step()
+        network.hold()
         steps += 1
         running += (loss - running) * max(0.002, 1 / steps)
         # Ever further apart, as learning slows down.

@@ -1,8 +1,8 @@
 //! The decoder network on a band of an image: what the transform blurred or blocked, it corrects.
 //!
-//! It sees the image less its local mean in 1/32 step, eight (or one) frames of a 4 × 4 patch as channels, and gives
-//! its correction as an exact multiple of a power of two of the step. Of the rows beside a band it sees as many as matter,
-//! so that bands make no difference.
+//! It sees a frame less its local mean in 1/32 step, and so many frames before and after it, a 4 × 4 patch of each as channels; and
+//! gives its correction of the frame as an exact multiple of a power of two of the step. Of the rows beside a band it sees as many
+//! as matter, so that bands make no difference.
 
 use super::{Networks, unusable};
 use crate::error::Result;
@@ -13,15 +13,20 @@ use std::sync::Arc;
 
 /// Points of a patch in each direction.
 pub const PATCH: usize = 4;
+/// Points of a patch.
+const PIXEL: usize = PATCH * PATCH;
 /// Side of the square whose mean is taken off.
 const MEAN: usize = 9;
 const REACH: usize = MEAN / 2;
+/// Frames before and after its own that a network may see at most.
+const MOST_BESIDE: i64 = 4;
 
 pub struct Head {
     network: Arc<dyn Network>,
     /// Of what a correction counts in.
     bits: u32,
-    frames: usize,
+    /// Frames before and after its own that the network sees.
+    beside: usize,
     /// Rows above and below that the network sees.
     reach: usize,
 }
@@ -32,8 +37,11 @@ impl Head {
         let &[bits] = model.model.table("decoder_scale_bits")? else {
             return unusable("the decoder's scale is not one number".into());
         };
+        let &[beside @ 0..=MOST_BESIDE] = model.model.table("decoder_beside")? else {
+            return unusable(format!("what the decoder sees beside a frame is not one number up to {MOST_BESIDE}"));
+        };
         let reach = network.reach().map_or(usize::MAX, |patches| patches.saturating_mul(PATCH));
-        Ok(Head { network, bits: bits.clamp(0, 30) as u32, frames: model.frames, reach })
+        Ok(Head { network, bits: bits.clamp(0, 30) as u32, beside: beside as usize, reach })
     }
 
     /// Rows of a band such that not too much is computed twice.
@@ -46,52 +54,85 @@ impl Head {
         self.reach.saturating_add(REACH)
     }
 
-    /// The correction of some rows of an image of extents `[_, rows, columns]`, multiples of [`PATCH`], that `row` gives by frame
-    /// and row in 1/64 step.
-    pub fn correction<'a>(&self, row: impl Fn(usize, usize) -> &'a [i32], rows: Range<usize>, [_, high, wide]: [usize; 3]) -> Result<Correction> {
+    /// Frames beside its own that have a part in a correction, to either side.
+    pub fn beside(&self) -> usize {
+        self.beside
+    }
+
+    /// Makes the corrections of some rows of some frames of an image of extents `[frames, rows, columns]`, rows and columns multiples of
+    /// [`PATCH`], that `row` gives by frame and row in 1/64 step; `to` takes them by frame.
+    pub fn correct<'a>(
+        &self,
+        row: impl Fn(usize, usize) -> &'a [i32],
+        frames: Range<usize>,
+        rows: Range<usize>,
+        [all, high, wide]: [usize; 3],
+        mut to: impl FnMut(usize, &Correction),
+    ) -> Result<()> {
         let seen = rows.start.saturating_sub(self.reach)..rows.end.saturating_add(self.reach).min(high);
-        let shape = [1, seen.len() / PATCH, wide / PATCH, self.frames * PATCH * PATCH];
-        let mut pixels = Tensor { shape: shape.to_vec(), data: vec![0; shape.iter().product()] };
-        let [_, _, across, channels] = shape;
-        for t in 0..self.frames {
-            details(|y| row(t, y), seen.clone(), high, wide, |y, detail| {
-                let line = &mut pixels.data[(y - seen.start) / PATCH * across * channels..][..across * channels];
-                let channel = (t * PATCH + y % PATCH) * PATCH;
-                for (patch, pixel) in detail.as_chunks::<PATCH>().0.iter().zip(line.chunks_exact_mut(channels)) {
-                    pixel[channel..channel + PATCH].copy_from_slice(patch);
-                }
-            });
+        let [down, across] = [seen.len(), wide].map(|n| n / PATCH);
+        let first = frames.start.saturating_sub(self.beside);
+        let planes = (first..(frames.end + self.beside).min(all)).map(|t| patches(|y| row(t, y), seen.clone(), high, wide));
+        let planes: Vec<Vec<u8>> = planes.collect();
+        for t in frames {
+            let near = (t..t + 2 * self.beside + 1).map(|t| &planes[t.saturating_sub(self.beside).min(all - 1) - first]);
+            let pixels = Tensor { shape: vec![1, down, across, near.len() * PIXEL], data: interleaved(near) };
+            let output = self.network.run_pixels(&pixels)?;
+            if output.shape != [1, down, across, PIXEL] || output.data.len() != down * across * PIXEL {
+                return unusable(format!("a decoder that makes {:?} of {:?}", output.shape, pixels.shape));
+            }
+            to(t, &Correction { output: output.data, first: seen.start, bits: self.bits });
         }
-        let output = self.network.run_pixels(&pixels)?;
-        if output.shape != shape || output.data.len() != pixels.data.len() {
-            return unusable(format!("a decoder that makes {:?} of {shape:?}", output.shape));
-        }
-        Ok(Correction { output, first: seen.start, bits: self.bits })
+        Ok(())
     }
 }
 
-/// What a network adds to some rows of an image.
+/// What a network sees of some rows of a plane, one patch after the other.
+fn patches<'a>(row: impl Fn(usize) -> &'a [i32], rows: Range<usize>, high: usize, wide: usize) -> Vec<u8> {
+    let mut patches = vec![0; rows.len() * wide];
+    details(row, rows.clone(), high, wide, |y, detail| {
+        let line = &mut patches[(y - rows.start) / PATCH * PATCH * wide..][..PATCH * wide];
+        for (of, patch) in detail.as_chunks::<PATCH>().0.iter().zip(line.as_chunks_mut::<PIXEL>().0) {
+            patch[y % PATCH * PATCH..][..PATCH].copy_from_slice(of);
+        }
+    });
+    patches
+}
+
+/// Of each patch that of the first plane, that of the second, …
+fn interleaved<'a>(planes: impl ExactSizeIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
+    let channels = planes.len() * PIXEL;
+    let mut pixels = Vec::new();
+    for (i, plane) in planes.enumerate() {
+        pixels.resize(plane.len() / PIXEL * channels, 0);
+        for (pixel, patch) in pixels.chunks_exact_mut(channels).zip(plane.as_chunks::<PIXEL>().0) {
+            pixel[i * PIXEL..][..PIXEL].copy_from_slice(patch);
+        }
+    }
+    pixels
+}
+
+/// What a network adds to some rows of a frame.
 pub struct Correction {
-    output: Tensor<i32>,
+    output: Vec<i32>,
     /// Its first row.
     first: usize,
     bits: u32,
 }
 
 impl Correction {
-    /// Adds row `y` of frame `t`.
-    pub fn add(&self, points: &mut [i32], t: usize, y: usize) {
-        let channels = self.output.shape[3];
-        let line = (y - self.first) / PATCH * (points.len() / PATCH) * channels;
-        add_row(points, &self.output.data[line + (t * PATCH + y % PATCH) * PATCH..], channels, self.bits);
+    /// Adds row `y`.
+    pub fn add(&self, points: &mut [i32], y: usize) {
+        let line = (y - self.first) / PATCH * PATCH * points.len();
+        add_row(points, &self.output[line + y % PATCH * PATCH..], self.bits);
     }
 }
 
 caesar_kernels::loops! {
-    /// Adds a row of patches, the network's pixels `pitch` apart.
-    fn add_row(points: &mut [i32], pixels: &[i32], pitch: usize, bits: u32) {
+    /// Adds a row of patches.
+    fn add_row(points: &mut [i32], pixels: &[i32], bits: u32) {
         let half = (1i64 << bits) >> 1;
-        for (points, pixel) in points.as_chunks_mut::<PATCH>().0.iter_mut().zip(pixels.chunks(pitch)) {
+        for (points, pixel) in points.as_chunks_mut::<PATCH>().0.iter_mut().zip(pixels.chunks(PIXEL)) {
             for i in 0..PATCH {
                 let change = (i64::from(pixel[i]) << FRACTION_BITS) + half >> bits;
                 points[i] = points[i].wrapping_add(change as i32);

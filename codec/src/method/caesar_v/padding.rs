@@ -78,6 +78,11 @@ impl Padding {
         image
     }
 
+    /// Frames of the tile.
+    pub fn frames(&self) -> usize {
+        self.shape[0]
+    }
+
     /// Columns of the tile.
     pub fn columns(&self) -> usize {
         self.shape[2]
@@ -88,12 +93,9 @@ impl Padding {
         self.points
     }
 
-    /// How many of them lie in some rows of a frame.
+    /// How many of them lie in some rows of one of its frames.
     pub fn points_of(&self, frame: usize, rows: Range<usize>) -> usize {
-        let [frames, high, columns] = self.shape;
-        if frame >= frames {
-            return 0;
-        }
+        let [_, high, columns] = self.shape;
         let at = |y: usize| ((frame * high + y.min(high)) * columns).min(self.points);
         at(rows.end) - at(rows.start)
     }
@@ -130,7 +132,7 @@ mod tests {
             let points = shape.iter().product::<usize>();
             let values: Vec<i32> = (0..points as i32).collect();
             let image: Vec<i32> = padding.pad(&values, |v| (v + 1) as f32).into_iter().map(|v| v as i32).collect();
-            let parts = (0..padding.padded[0]).flat_map(|t| (0..padding.padded[1]).step_by(4).map(move |y| (t, y..y + 4)));
+            let parts = (0..padding.frames()).flat_map(|t| (0..padding.padded[1]).step_by(4).map(move |y| (t, y..y + 4)));
             prop_assert_eq!(parts.map(|(t, rows)| padding.points_of(t, rows)).sum::<usize>(), points);
 
             let layout = Layout::new(padding.padded, frames, side);

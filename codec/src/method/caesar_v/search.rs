@@ -62,8 +62,9 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model:
                 let error = residual::mean_square(tile, &candidate.prediction);
                 gain = (missed > 0.0).then_some(error / missed);
                 search.learn(error);
-                // The largest error within the limit, or the least beyond it.
-                if nearest.as_ref().is_none_or(|&(other, _)| if other > limit { error < other } else { other < error && error <= limit }) {
+                // The widest step that keeps the limit, or the least error beyond it.
+                let wider = |other: &Candidate| error <= limit && step > other.settings.step;
+                if nearest.as_ref().is_none_or(|(missed, other)| if *missed > limit { error < *missed } else { wider(other) }) {
                     nearest = Some((error, candidate));
                 }
             }

@@ -1,6 +1,6 @@
 //! From latents to the prediction, in bands of rows: while one thread still reads latents, others turn into values what is complete.
 
-use super::head::{Head, PATCH};
+use super::head::{Correction, Head, PATCH};
 use super::padding::Padding;
 use super::{Networks, Settings, latents};
 use crate::error::{Error, Result};
@@ -35,9 +35,9 @@ pub fn predict(row: impl FnMut(usize, &mut [i32]), layout: &Layout, settings: &S
     failure.map_or(Ok(prediction), Err)
 }
 
-/// Some rows of the frames that the network sees together.
+/// Some rows of some frames of the tile.
 struct Band<'a> {
-    frame: usize,
+    frames: Range<usize>,
     rows: Range<usize>,
     /// Columns of the tile.
     columns: usize,
@@ -50,19 +50,20 @@ struct Band<'a> {
 /// The bands of an image, in the order in which they become possible.
 fn bands<'a>(mut values: &'a mut [i32], layout: &Layout, padding: &Padding, head: Option<&Head>, model: &Networks) -> Vec<Band<'a>> {
     let ([frames, rows, _], [_, down, _]) = (layout.image, layout.count);
-    let (most, beyond) = head.map_or((PLAIN, 0), |head| (head.rows(), head.beyond()));
+    let (most, beyond, beside) = head.map_or((PLAIN, 0, 0), |head| (head.rows(), head.beyond(), head.beside()));
     // Larger ones, and less of them computed twice, where no other thread waits.
     let most = most.saturating_mul(if model.threads > 1 { 1 } else { 2 });
     let high = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(PATCH);
-    let starts = (0..frames).step_by(model.frames).flat_map(|frame| (0..rows).step_by(high).map(move |y| (frame, y)));
+    let starts = (0..padding.frames()).step_by(model.frames).flat_map(|frame| (0..rows).step_by(high).map(move |y| (frame, y)));
     let band = |(frame, y): (usize, usize)| {
-        let end = (y + high).min(rows);
-        let last = (end - 1).saturating_add(beyond).min(rows - 1);
-        Band { frame, rows: y..end, columns: padding.columns(), needs: frame / layout.frames * down + last / layout.side + 1, values: Mutex::default() }
+        let (frames_end, end) = ((frame + model.frames).min(padding.frames()), (y + high).min(rows));
+        let (late, low) = ((frames_end - 1 + beside).min(frames - 1), (end - 1).saturating_add(beyond).min(rows - 1));
+        let needs = late / layout.frames * down + low / layout.side + 1;
+        Band { frames: frame..frames_end, rows: y..end, columns: padding.columns(), needs, values: Mutex::default() }
     };
     let mut bands: Vec<Band> = starts.map(band).collect();
     let each = rows.div_ceil(high);
-    for frame in 0..frames {
+    for frame in 0..padding.frames() {
         for band in &mut bands[frame / model.frames * each..][..each] {
             let mine;
             (mine, values) = values.split_at_mut(padding.points_of(frame, band.rows.clone()));
@@ -121,22 +122,25 @@ impl<'a> Synthesis<'a> {
     }
 
     fn make(&self, band: &Band) {
-        let change = self.head.as_ref().map(|head| head.correction(|t, y| self.row(band.frame + t, y), band.rows.clone(), self.layout.image));
-        let correction = match change.transpose() {
-            Ok(correction) => correction,
-            Err(error) => return *lock(&self.failure) = Some(error),
-        };
+        let (frames, rows) = (band.frames.clone(), band.rows.clone());
         let step = transform::step(self.settings.step);
-        let wide = self.layout.image[2];
-        let mut points = vec![0; wide];
-        for (t, values) in lock(&band.values).iter_mut().enumerate() {
-            for (values, y) in values.chunks_mut(band.columns).zip(band.rows.clone()) {
-                points.copy_from_slice(self.row(band.frame + t, y));
-                if let Some(correction) = &correction {
-                    correction.add(&mut points, t, y);
+        let mut points = vec![0; self.layout.image[2]];
+        let mut values = lock(&band.values);
+        let mut finish = |t: usize, correction: Option<&Correction>| {
+            for (values, y) in values[t - band.frames.start].chunks_mut(band.columns).zip(band.rows.clone()) {
+                points.copy_from_slice(self.row(t, y));
+                if let Some(correction) = correction {
+                    correction.add(&mut points, y);
                 }
                 to_lattice(&points, step, self.settings.mean, values);
             }
+        };
+        let Some(head) = &self.head else {
+            return frames.for_each(|t| finish(t, None));
+        };
+        let done = head.correct(|t, y| self.row(t, y), frames, rows, self.layout.image, |t, correction| finish(t, Some(correction)));
+        if let Err(error) = done {
+            *lock(&self.failure) = Some(error);
         }
     }
 

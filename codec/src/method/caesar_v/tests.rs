@@ -16,7 +16,8 @@ struct Toy {
 
 impl Toy {
     fn new(frames: i64) -> Toy {
-        Toy { made: OnceLock::new(), tables: vec![("frames", vec![frames]), ("decoder_scale_bits", vec![8])], broken: false }
+        let tables = vec![("frames", vec![frames]), ("decoder_scale_bits", vec![8]), ("decoder_beside", vec![i64::from(frames == 8)])];
+        Toy { made: OnceLock::new(), tables, broken: false }
     }
 
     fn frames(&self) -> usize {
@@ -41,15 +42,18 @@ impl Network for Graph {
     }
 }
 
-/// Each place less those above and below.
-fn nudge(input: &Tensor<u8>, _: usize) -> Tensor<i32> {
-    let plane = input.shape[2] * input.shape[3];
-    let planes = input.data.chunks_exact(plane).flat_map(|plane| {
-        let at = |i: Option<usize>| i.and_then(|i| plane.get(i)).map_or(0, |&d| i32::from(d) - 128);
-        let across = input.shape[3];
-        (0..plane.len()).map(move |i| at(Some(i)) - (at(i.checked_sub(across)) + at(Some(i + across))) / 4)
-    });
-    Tensor { shape: input.shape.clone(), data: planes.collect() }
+/// Each place less a little of those above and below, and of the frames beside, each another share.
+fn nudge(input: &Tensor<u8>, channels: usize) -> Tensor<i32> {
+    let [_, depth, down, across] = input.shape[..] else { panic!("four dimensions") };
+    let plane = down * across;
+    let at = |channel: usize, i: usize| if i < plane { i32::from(input.data[channel * plane + i]) - 128 } else { 0 };
+    let place = |channel: usize, i: usize| {
+        let own = (depth - channels) / 2 + channel;
+        let beside = (channel..depth).step_by(channels).zip(1..).map(|(channel, share)| at(channel, i) * share).sum::<i32>();
+        at(own, i) - (at(own, i.wrapping_sub(across)) + at(own, i + across)) / 4 - beside / 16
+    };
+    let data = (0..channels).flat_map(|channel| (0..plane).map(move |i| place(channel, i))).collect();
+    Tensor { shape: vec![1, channels, down, across], data }
 }
 
 /// Every place of a grid `by` times coarser or not: sums of the input's channels, spread over output channels.
@@ -76,7 +80,7 @@ impl Model for Toy {
     fn graph(&self, name: &str) -> Result<Arc<dyn Network>> {
         let scales = 16 * 5 * if self.frames() == 8 { 4 } else { 1 };
         let (run, channels): (Run, usize) = match name {
-            "decoder" => (nudge, 0),
+            "decoder" => (nudge, 16),
             "hyper_encoder" => (|z, c| resampled(z, c, 4), 8),
             "hyper_decoder" => (|z, c| resampled(z, c, 1), scales),
             other => return Err(Error::Model(format!("no graph {other}"))),
@@ -220,8 +224,10 @@ fn a_model_of_something_else_is_an_error() {
     missing.tables.remove(1);
     let mut odd = Toy::new(8);
     odd.tables[0].1[0] = 5;
+    let mut far = Toy::new(8);
+    far.tables[2].1[0] = 5;
     let broken = Toy { broken: true, ..Toy::new(8) };
-    for model in [missing, odd, broken] {
+    for model in [missing, odd, far, broken] {
         assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, true, &model, 1), Err(Error::Model(_))));
         assert!(matches!(decode(&bytes, shape, None, &model, 1), Err(Error::Model(_))));
     }
