@@ -29,14 +29,17 @@ def arguments():
     parser.add_argument("--beside", type=int, default=0, help="frames before and after its own that the decoder sees")
     parser.add_argument("--layers", required=True, help="the decoder's: kernel x width of each hidden layer, kernel of the last")
     parser.add_argument("--minutes", type=float, default=35, help="of the decoder's training")
-    parser.add_argument("--hyper-minutes", type=float, default=6, help="of the hyperprior's; 0: none")
+    parser.add_argument("--hyper-minutes", type=float, default=6, help="of the hyperprior's; 0: it is taken from --hyper or --start")
     parser.add_argument("--start", help="checkpoint or model folder to go on from; its decoder may lack frames beside its own and layers that keep the shape")
     parser.add_argument("--hyper", help="checkpoint or model folder whose hyperprior to take, if not that of --start")
     parser.add_argument("--rate", type=float, default=1e-3, help="of learning, at its height")
     parser.add_argument("--examples", type=int, default=12000, help="frames kept in memory at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not (args.hyper_minutes or args.hyper or args.start):
+        parser.error("a hyperprior comes from --hyper-minutes, --hyper or --start")
+    return args
 
 
 def main():

@@ -65,6 +65,20 @@ def test_runtime_gives_the_known_answers(folder, graph):
         assert np.array_equal(whole, want)
 
 
+@pytest.mark.parametrize("folder", [pytest.param(f, id=f.name) for f in MODELS if f.name.startswith("caesar-v")])
+def test_training_can_go_on_from_a_model(folder):
+    pytest.importorskip("torch")
+    from caesar_models import checkpoint, integer
+
+    graphs = tomllib.loads((folder / "model.toml").read_text())["graphs"]
+    for name, stack in checkpoint.Checkpoint(folder).stacks.items():
+        (x,), (y,) = known(folder / graphs[name]["known"])
+        layers = integer.integer_layers(stack)
+        linear = layers[-1].output_bits is None
+        finer = integer.scale_bits(layers) - graphs[name]["outputs"][0]["scale_bits"] if linear else 0
+        assert np.array_equal(integer.run(layers, x), y * 2.0**finer)
+
+
 def mended(model, name, change):
     """A copy with one constant changed."""
     copy = onnx.ModelProto()
