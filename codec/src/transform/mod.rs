@@ -12,7 +12,7 @@ pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
 pub use trellis::{Rates, State, estimate, quantise};
 
 /// Bits of a step's mantissa, and so of an octave's steps.
-const MANTISSA_BITS: u16 = 6;
+const MANTISSA_BITS: u16 = 8;
 
 /// Steps to an octave.
 pub const STEPS: u16 = 1 << MANTISSA_BITS;
@@ -21,7 +21,7 @@ pub const STEPS: u16 = 1 << MANTISSA_BITS;
 pub const LAST_STEP: u16 = STEPS * 22 - 1;
 
 /// Bits of an index.
-pub const STEP_BITS: u32 = 11;
+pub const STEP_BITS: u32 = 13;
 
 /// Quantiser steps by index: as many to an octave as there are mantissas, in whole lattice units from 1 to 2^22.
 pub fn step(index: u16) -> i32 {

@@ -50,17 +50,16 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model:
         Target::MeanSquare(limit) => {
             let mut search = Search::new(start.step, start.slope, limit, effort);
             let mut nearest: Option<(f64, Candidate)> = None;
-            // The error of the tile over that of its coefficients: what the network gains, and what lies outside the tile.
-            let mut gain = None;
+            let mut gain = Gain::default();
             while let Some(step) = search.next() {
                 let latents = analysis.latents(step, &rates, model.threads);
                 let missed = analysis.missed(&latents, step);
-                if gain.is_some_and(|gain: f64| !search.guess(gain * missed)) {
+                if gain.at(step).is_some_and(|gain| !search.guess(gain * missed)) {
                     continue;
                 }
                 let candidate = Candidate::of(latents, Settings { step, ..base }, &analysis, &padding, model)?;
                 let error = residual::mean_square(tile, &candidate.prediction);
-                gain = (missed > 0.0).then_some(error / missed);
+                gain.learn(step, error / missed);
                 search.learn(error);
                 // The widest step that keeps the limit, or the least error beyond it.
                 let wider = |other: &Candidate| error <= limit && step > other.settings.step;
@@ -203,6 +202,29 @@ impl Analysis {
         let slope = (high - low).max(0.1);
         let units = (f64::from(octave) + ((aim - low) / slope).clamp(-1.0, 1.0)).exp2();
         Start { step: transform::step_index(units as i64), slope }
+    }
+}
+
+/// The error of the tile over that of its coefficients: what the network gains, and what lies outside the tile.
+#[derive(Default)]
+struct Gain {
+    /// At the steps tried last, all in octaves.
+    last: [Option<(f64, f64)>; 2],
+}
+
+impl Gain {
+    fn learn(&mut self, step: u16, gain: f64) {
+        if gain.is_normal() {
+            self.last = [self.last[1], Some((f64::from(transform::step(step)).log2(), gain.log2()))];
+        }
+    }
+
+    /// What it is thought to be, on the line through those known.
+    fn at(&self, step: u16) -> Option<f64> {
+        let (at, gain) = self.last[1]?;
+        // Between steps that are near each other a gain changes by chance.
+        let slope = self.last[0].map_or(0.0, |(before, other)| (gain - other) * (at - before) / ((at - before).powi(2) + 0.01));
+        Some((gain + slope * (f64::from(transform::step(step)).log2() - at)).exp2())
     }
 }
 

@@ -130,28 +130,31 @@ impl Search {
 mod tests {
     use super::*;
 
+    /// Somewhere between two octaves.
+    const BEST: u16 = 10 * STEPS + 3 * STEPS / 8;
+
     #[test]
     fn the_search_ends_beside_the_limit() {
         for power in [0.7, 1.0, 1.4, 2.0] {
-            for first in [0, 320, 720, LAST_STEP] {
+            for first in [0, 5 * STEPS, 11 * STEPS, LAST_STEP] {
                 let error = |index: u16| f64::from(step(index)).powf(power);
-                let limit = error(664) * 1.001;
+                let limit = error(BEST) * 1.001;
                 let mut search = Search::new(first, 1.2, limit, Effort::Best);
                 let mut best = 0;
                 while let Some(index) = search.next() {
                     search.learn(error(index));
                     best = if error(index) <= limit { best.max(index) } else { best };
                 }
-                assert!((661..=664).contains(&best), "{best} from {first} at {power}");
+                assert!((BEST - STEPS / 64..=BEST).contains(&best), "{best} from {first} at {power}");
             }
         }
     }
 
     #[test]
     fn the_cheapest_step_is_found_from_both_sides() {
-        for best in [0, 300, 640, 700, LAST_STEP] {
+        for best in [0, 5 * STEPS, 10 * STEPS, 11 * STEPS, LAST_STEP] {
             let cost = |step: u16| Ok((usize::from(step.abs_diff(best)), step));
-            let found = cheapest(640, Effort::Best, cost).unwrap();
+            let found = cheapest(10 * STEPS, Effort::Best, cost).unwrap();
             assert!(found.abs_diff(best) <= STEPS / 8, "{found} for {best}");
         }
     }
@@ -159,10 +162,10 @@ mod tests {
     #[test]
     fn an_error_that_no_longer_grows_leads_not_far_below_the_limit() {
         let power = |index: u16| f64::from(step(index)).powf(1.2);
-        let error = |index: u16| power(index).min(1.004 * power(664));
-        let mut search = Search::new(900, 1.2, power(664), Effort::Balanced);
+        let error = |index: u16| power(index).min(1.004 * power(BEST));
+        let mut search = Search::new(14 * STEPS, 1.2, power(BEST), Effort::Balanced);
         while let Some(index) = search.next() {
-            assert!(index > 664 - 2 * STEPS, "{index}");
+            assert!(index > BEST - 2 * STEPS, "{index}");
             if search.guess(error(index)) {
                 search.learn(error(index));
             }
