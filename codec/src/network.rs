@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 pub use caesar_kernels::Dense;
 use std::any::Any;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// An integer tensor in row-major order, NCHW for images where not said otherwise.
@@ -14,6 +15,21 @@ pub struct Tensor<T> {
     pub data: Vec<T>,
 }
 
+impl<T: Copy> Tensor<T> {
+    /// Some rows of images with their channels innermost.
+    pub fn rows(self, rows: Range<usize>) -> Result<Self> {
+        match self.shape[..] {
+            [_, h, ..] if rows == (0..h) => Ok(self),
+            [n, h, w, c] if rows.start <= rows.end && rows.end <= h => {
+                let row = w * c;
+                let images = self.data.chunks_exact((h * row).max(1)).flat_map(|image| &image[rows.start * row..rows.end * row]);
+                Ok(Tensor { shape: vec![n, rows.len(), w, c], data: images.copied().collect() })
+            }
+            _ => Err(Error::Model(format!("no rows {rows:?} in {:?}", self.shape))),
+        }
+    }
+}
+
 /// One graph in the exact-integer profile (`docs/determinism.md`): the same integers on every machine.
 pub trait Network: Send + Sync {
     /// Runs the graph. Inputs in the order of the graph's inputs, u8. Outputs in the order of the graph's
@@ -21,9 +37,10 @@ pub trait Network: Send + Sync {
     /// integer multiple of the power of two that the model's `model.toml` gives for it.
     fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>>;
 
-    /// Runs a graph of one input and one output that are images, both with their channels innermost: N, H, W, C.
-    fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
-        pixels_by_planes(self, pixels)
+    /// Runs a graph of one input and one output that are images, both with their channels innermost: N, H, W, C. Of the output only
+    /// some rows are wanted.
+    fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>> {
+        pixels_by_planes(self, &pixels, rows)
     }
 
     /// How many pixels around its own place an output of a graph from images to images depends on, where all are alike in that and
@@ -44,7 +61,7 @@ pub trait Network: Send + Sync {
 }
 
 /// [`Network::run_pixels`] by [`Network::run`], which takes one plane for each channel.
-pub fn pixels_by_planes<N: Network + ?Sized>(network: &N, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
+pub fn pixels_by_planes<N: Network + ?Sized>(network: &N, pixels: &Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>> {
     fn swapped<T: Copy>(data: &[T], rows: usize, columns: usize) -> Vec<T> {
         let matrices = data.chunks_exact((rows * columns).max(1));
         matrices.flat_map(|m| (0..rows * columns).map(move |i| m[i % rows * columns + i / rows])).collect()
@@ -54,7 +71,7 @@ pub fn pixels_by_planes<N: Network + ?Sized>(network: &N, pixels: &Tensor<u8>) -
     let outputs = network.run(&[Tensor { shape: vec![n, c, h, w], data: swapped(&pixels.data, h * w, c) }])?;
     match &outputs[..] {
         [Tensor { shape, data }] => match shape[..] {
-            [n, c, h, w] => Ok(Tensor { shape: vec![n, h, w, c], data: swapped(data, c, h * w) }),
+            [n, c, h, w] => Tensor { shape: vec![n, h, w, c], data: swapped(data, c, h * w) }.rows(rows),
             _ => Err(other(shape)),
         },
         _ => Err(Error::Model(format!("a graph of {} outputs where there should be one", outputs.len()))),

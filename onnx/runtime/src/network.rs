@@ -12,6 +12,7 @@ use caesar_codec::network::{Dense, Network, Tensor, pixels_by_planes};
 use caesar_codec::{Error, Result};
 use ort::session::Session;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 impl From<Failure> for Error {
@@ -28,8 +29,8 @@ impl Network for Engine {
         Ok(self.run(inputs)?)
     }
 
-    fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
-        Ok(self.run_pixels(pixels)?)
+    fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>> {
+        Ok(self.run_pixels(pixels, rows)?)
     }
 }
 
@@ -105,19 +106,17 @@ impl Accelerator {
 pub struct Accelerated {
     engine: Engine,
     dense: Option<Vec<Dense>>,
-    reach: Option<usize>,
     accelerator: Mutex<Option<Arc<Accelerator>>>,
 }
 
 impl Accelerated {
     pub fn new(source: &Source, settings: &Settings) -> Result<Self> {
         let network = Self::with(source.engine()?, choose(source, settings));
-        let graph = source.graph()?;
-        Ok(Accelerated { dense: dense::layers(&graph), reach: graph.reach(), ..network })
+        Ok(Accelerated { dense: dense::layers(&source.graph()?), ..network })
     }
 
     pub fn with(engine: Engine, accelerator: Option<Accelerator>) -> Self {
-        Accelerated { engine, dense: None, reach: None, accelerator: Mutex::new(accelerator.map(Arc::new)) }
+        Accelerated { engine, dense: None, accelerator: Mutex::new(accelerator.map(Arc::new)) }
     }
 
     /// What runs it; `None`: the engine.
@@ -162,15 +161,15 @@ impl Network for Accelerated {
         }
     }
 
-    fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>> {
+    fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>> {
         match self.current() {
-            Some(_) => pixels_by_planes(self, pixels),
-            None => Ok(self.engine.run_pixels(pixels)?),
+            Some(_) => pixels_by_planes(self, &pixels, rows),
+            None => Ok(self.engine.run_pixels(pixels, rows)?),
         }
     }
 
     fn reach(&self) -> Option<usize> {
-        self.reach
+        self.engine.reach()
     }
 
     fn dense(&self) -> Option<&[Dense]> {

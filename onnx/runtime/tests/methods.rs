@@ -4,6 +4,7 @@ use caesar_codec::method::{caesar_v, srn_sz};
 use caesar_codec::network::{Models, Tensor};
 use caesar_codec::{Bound, Codec, Effort, Element, Layout, MethodChoice, Options, Patches, inspect};
 use caesar_onnx::{Device, Library, Settings, Store};
+use std::ops::Range;
 use std::sync::Arc;
 
 fn codec(library: Library) -> Codec {
@@ -143,12 +144,17 @@ fn a_network_sees_no_further_than_it_says() {
         let network = models.preferred(role).unwrap().graph("decoder").unwrap();
         let (reach, rows, row, made) = (network.reach().unwrap(), 40, 19 * channels, 19 * 16);
         let data: Vec<u8> = (0..rows * row).map(|i| (i as u32).wrapping_mul(2654435761).to_be_bytes()[0]).collect();
-        let of = |rows: std::ops::Range<usize>| {
-            let shape = vec![1, rows.len(), 19, channels];
-            network.run_pixels(&Tensor { shape, data: data[rows.start * row..rows.end * row].to_vec() }).unwrap().data
+        let of = |seen: Range<usize>, wanted: Range<usize>| {
+            let shape = vec![1, seen.len(), 19, channels];
+            let pixels = Tensor { shape, data: data[seen.start * row..seen.end * row].to_vec() };
+            network.run_pixels(pixels, wanted.start - seen.start..wanted.end - seen.start).unwrap().data
         };
-        let whole = of(0..rows);
-        let part = of(15 - reach..20 + reach);
-        assert!(part[reach * made..(reach + 5) * made] == whole[15 * made..20 * made], "{role}");
+        let whole = of(0..rows, 0..rows);
+        for wanted in [0..5usize, 3..9, 15..20, 35..40] {
+            for more in [reach, reach + 2] {
+                let seen = wanted.start.saturating_sub(more)..(wanted.end + more).min(rows);
+                assert!(of(seen, wanted.clone()) == whole[wanted.start * made..wanted.end * made], "{role} {wanted:?}");
+            }
+        }
     }
 }

@@ -77,11 +77,12 @@ impl Head {
         for t in frames {
             let near = (t..t + 2 * self.beside + 1).map(|t| &planes[t.saturating_sub(self.beside).min(all - 1) - first]);
             let pixels = Tensor { shape: vec![1, down, across, near.len() * PIXEL], data: interleaved(near) };
-            let output = self.network.run_pixels(&pixels)?;
-            if output.shape != [1, down, across, PIXEL] || output.data.len() != down * across * PIXEL {
-                return unusable(format!("a decoder that makes {:?} of {:?}", output.shape, pixels.shape));
+            let wanted = [rows.start, rows.end].map(|y| (y - seen.start) / PATCH);
+            let output = self.network.run_pixels(pixels, wanted[0]..wanted[1])?;
+            if output.shape != [1, wanted[1] - wanted[0], across, PIXEL] || output.data.len() != output.shape.iter().product() {
+                return unusable(format!("a decoder that makes {:?} of {across} by {down}", output.shape));
             }
-            to(t, &Correction { output: output.data, first: seen.start, bits: self.bits });
+            to(t, &Correction { output: output.data, first: rows.start, bits: self.bits });
         }
         Ok(())
     }

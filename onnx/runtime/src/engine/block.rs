@@ -1,7 +1,7 @@
 //! Tensors inside the engine: row-major as ONNX sees them, or images with their channels innermost.
 
 use crate::engine::spare::{Item, Spare};
-use crate::engine::{Failure, MAX_ELEMENTS};
+use crate::engine::{Cut, Failure, MAX_ELEMENTS};
 use caesar_codec::network::Tensor;
 use std::borrow::Cow;
 
@@ -44,19 +44,18 @@ impl<T: Item> Block<T> {
         Ok(Block { shape: shape.to_vec(), order: Order::ChannelsLast, data })
     }
 
-    /// A copy of an image of shape N, H, W, C.
-    pub fn of_pixels(pixels: &Tensor<T>, spare: &Spare) -> Result<Self, Failure> {
+    /// An image of shape N, H, W, C.
+    pub fn of_pixels(pixels: Tensor<T>, spare: &Spare) -> Result<Self, Failure> {
         let [n, h, w, c] = image_shape(&pixels.shape)?;
         if elements(&pixels.shape)? != pixels.data.len() {
             return Err(Failure::shape(format!("an image of {:?} with {} values", pixels.shape, pixels.data.len())));
         }
-        let mut block = Block::of_spare([n, c, h, w], spare)?;
         if pitch(c) == c {
-            block.data.copy_from_slice(&pixels.data);
-        } else {
-            let pixels = pixels.data.chunks_exact(c.max(1));
-            block.data.chunks_exact_mut(pitch(c)).zip(pixels).for_each(|(to, from)| to[..c].copy_from_slice(from));
+            return Ok(Block { shape: vec![n, c, h, w], order: Order::ChannelsLast, data: pixels.data });
         }
+        let mut block = Block::of_spare([n, c, h, w], spare)?;
+        let pixels = pixels.data.chunks_exact(c.max(1));
+        block.data.chunks_exact_mut(pitch(c)).zip(pixels).for_each(|(to, from)| to[..c].copy_from_slice(from));
         Ok(block)
     }
 }
@@ -93,6 +92,17 @@ impl<T: Copy + Default> Block<T> {
     /// Other values in the same places.
     pub fn with<U>(&self, data: Vec<U>) -> Block<U> {
         Block { shape: self.shape.clone(), order: self.order, data }
+    }
+
+    /// Shape and values without the rows that another image has lost beyond a cut.
+    pub fn shared(&self, other: &[usize], cut: Cut) -> (Vec<usize>, &[T]) {
+        match (&self.shape[..], other) {
+            (&[1, c, h, w], &[_, _, less, _]) if (cut.above || cut.below) && self.order == Order::ChannelsLast && less < h => {
+                let row = w * pitch(c);
+                (vec![1, c, less, w], &self.data[cut.lost_above(h - less) * row..][..less * row])
+            }
+            _ => (self.shape.clone(), &self.data),
+        }
     }
 
     pub fn in_order(&self, order: Order) -> Result<Cow<'_, Self>, Failure> {

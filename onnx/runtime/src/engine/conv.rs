@@ -4,7 +4,7 @@ use super::block::{Block, Order, elements, pitch};
 use super::kernels::{Packed, Path, Row};
 use super::spare::Spare;
 use super::requantize::{Finish, Quantizer, ToCodes, ToWide};
-use super::{Failure, Held};
+use super::{Cut, Failure, Held};
 use crate::graph::Conv;
 use std::sync::Arc;
 
@@ -30,16 +30,17 @@ impl Prepared {
         Prepared { conv: conv.clone(), packed: Packed::new(conv, pitch(conv.in_channels), path), finish }
     }
 
-    pub fn run(&self, input: &Block<u8>, spare: &Spare) -> Result<Held, Failure> {
+    pub fn run(&self, input: &Block<u8>, cut: Cut, spare: &Spare) -> Result<Held, Failure> {
         match &self.finish {
-            End::Codes(finish) => Ok(self.run_as(input, finish, spare)?.into()),
-            End::Wide(finish) => Ok(self.run_as(input, finish, spare)?.into()),
+            End::Codes(finish) => Ok(self.run_as(input, finish, cut, spare)?.into()),
+            End::Wide(finish) => Ok(self.run_as(input, finish, cut, spare)?.into()),
         }
     }
 
-    fn run_as<F: Finish>(&self, input: &Block<u8>, finish: &F, spare: &Spare) -> Result<Block<F::Lane>, Failure> {
+    fn run_as<F: Finish>(&self, input: &Block<u8>, finish: &F, cut: Cut, spare: &Spare) -> Result<Block<F::Lane>, Failure> {
         debug_assert_eq!(input.order, Order::ChannelsLast);
         let Conv { kernel, stride, pads: [top, left, bottom, right], zero, .. } = *self.conv;
+        let [top, bottom] = [(top, cut.above), (bottom, cut.below)].map(|(pad, cut)| if cut { 0 } else { pad });
         let [n, c, h, w] = input.image_shape()?;
         if c != self.conv.in_channels {
             return Err(Failure::shape(format!("{c} channels where a convolution takes {}", self.conv.in_channels)));

@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::kernels::{Loop, Path, vectorised};
 use super::requantize::Quantizer;
-use super::{Failure, Held};
+use super::{Cut, Failure, Held};
 
 /// Reals as integers: what is stored less the zero point, shifted left.
 #[derive(Clone, Copy)]
@@ -69,13 +69,13 @@ pub struct Addend<'a> {
     pub lift: u32,
 }
 
-/// Adds two tensors of one shape; codes with a quantizer, reals without.
-pub fn add(a: Addend, b: Addend, quantizer: Option<Quantizer>, path: Path) -> Result<Held, Failure> {
+/// Adds two tensors of one shape, but for rows that only one of them has beyond a cut; codes with a quantizer, reals without.
+pub fn add(a: Addend, b: Addend, cut: Cut, quantizer: Option<Quantizer>, path: Path) -> Result<Held, Failure> {
     match (a.held, b.held) {
-        (Held::Codes(x), Held::Codes(y)) => sum(x, y, &a, &b, quantizer, path),
-        (Held::Codes(x), Held::Wide(y)) => sum(x, y, &a, &b, quantizer, path),
-        (Held::Wide(x), Held::Codes(y)) => sum(x, y, &a, &b, quantizer, path),
-        (Held::Wide(x), Held::Wide(y)) => sum(x, y, &a, &b, quantizer, path),
+        (Held::Codes(x), Held::Codes(y)) => sum(x, y, &a, &b, cut, quantizer, path),
+        (Held::Codes(x), Held::Wide(y)) => sum(x, y, &a, &b, cut, quantizer, path),
+        (Held::Wide(x), Held::Codes(y)) => sum(x, y, &a, &b, cut, quantizer, path),
+        (Held::Wide(x), Held::Wide(y)) => sum(x, y, &a, &b, cut, quantizer, path),
     }
 }
 
@@ -84,17 +84,19 @@ fn sum<A: Copy + Default + Into<i32>, B: Copy + Default + Into<i32>>(
     y: &Block<B>,
     a: &Addend,
     b: &Addend,
+    cut: Cut,
     quantizer: Option<Quantizer>,
     path: Path,
 ) -> Result<Held, Failure> {
-    if x.shape != y.shape {
+    let y = y.in_order(x.order)?;
+    let (order, (shape, of_x), (other, of_y)) = (x.order, x.shared(&y.shape, cut), y.shared(&x.shape, cut));
+    if shape != other {
         return Err(Failure::shape(format!("{:?} and {:?} do not add", x.shape, y.shape)));
     }
-    let y = y.in_order(x.order)?;
-    let (a, b) = (Source { data: &x.data, zero: a.zero, lift: a.lift }, Source { data: &y.data, zero: b.zero, lift: b.lift });
+    let (a, b) = (Source { data: of_x, zero: a.zero, lift: a.lift }, Source { data: of_y, zero: b.zero, lift: b.lift });
     Ok(match quantizer {
-        Some(q) => x.with(vectorised(path, SumToCodes(a, b, q))).into(),
-        None => x.with(vectorised(path, SumToWide(a, b))).into(),
+        Some(q) => Block { shape, order, data: vectorised(path, SumToCodes(a, b, q)) }.into(),
+        None => Block { shape, order, data: vectorised(path, SumToWide(a, b)) }.into(),
     })
 }
 

@@ -19,6 +19,7 @@ use block::{Block, Order, elements};
 use caesar_codec::network::Tensor;
 use plan::{Operand, Step};
 use spare::Spare;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// No tensor of a run holds more elements, …
@@ -94,7 +95,27 @@ pub struct Engine {
     outputs: Vec<Output>,
     operands: Vec<Operand>,
     values: usize,
+    reach: Option<usize>,
     spare: Spare,
+}
+
+/// Where an image goes on beyond the rows that are given: what depends on the others is left out of the result, instead of taking them
+/// for a border. For graphs that have a [`Graph::reach`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Cut {
+    above: bool,
+    below: bool,
+}
+
+impl Cut {
+    /// How many of the rows left out lie above: convolutions reach as far up as down.
+    fn lost_above(self, lost: usize) -> usize {
+        match self {
+            Cut { above: false, .. } => 0,
+            Cut { below: false, .. } => lost,
+            _ => lost / 2,
+        }
+    }
 }
 
 impl Engine {
@@ -108,26 +129,39 @@ impl Engine {
         let blocks = inputs.iter().map(Block::input).collect::<Result<_, _>>()?;
         let planar =
             |block: Block<i32>| block.into_order(Order::Planar).map(|Block { shape, data, .. }| Tensor { shape, data });
-        self.run_blocks(blocks)?.into_iter().map(planar).collect()
+        self.run_blocks(blocks, Cut::default())?.into_iter().map(planar).collect()
     }
 
-    /// One image in, one out, both with their channels innermost: as they lie in the engine.
-    pub fn run_pixels(&self, pixels: &Tensor<u8>) -> Result<Tensor<i32>, Failure> {
+    /// As [`Graph::reach`] has it.
+    pub fn reach(&self) -> Option<usize> {
+        self.reach
+    }
+
+    /// One image in, some rows of one out, both with their channels innermost: as they lie in the engine.
+    pub fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>, Failure> {
         let block = Block::of_pixels(pixels, &self.spare)?;
         self.check_shapes(&[&block.shape])?;
-        let [output] = <[_; 1]>::try_from(self.run_blocks(vec![block])?)
+        let [n, _, h, _] = block.image_shape()?;
+        let cut = match self.reach {
+            Some(reach) if n == 1 && rows.end <= h => Cut { above: rows.start >= reach, below: h - rows.end >= reach },
+            _ => Cut::default(),
+        };
+        let [output] = <[_; 1]>::try_from(self.run_blocks(vec![block], cut)?)
             .map_err(|outputs| Failure::shape(format!("a graph of {} outputs where one is wanted", outputs.len())))?;
-        output.into_pixels()
+        let pixels = output.into_pixels()?;
+        let above = cut.lost_above(h - pixels.shape[1].min(h));
+        let rows = rows.start.saturating_sub(above)..rows.end.saturating_sub(above);
+        pixels.rows(rows).map_err(|why| Failure::shape(why.to_string()))
     }
 
-    fn run_blocks(&self, inputs: Vec<Block<u8>>) -> Result<Vec<Block<i32>>, Failure> {
+    fn run_blocks(&self, inputs: Vec<Block<u8>>, cut: Cut) -> Result<Vec<Block<i32>>, Failure> {
         let mut values: Vec<Option<Held>> = vec![None; self.values];
         for (block, input) in inputs.into_iter().zip(&self.inputs) {
             values[input.value] = Some(block.into());
         }
         let mut spent = 0;
         for step in &self.steps {
-            let result = step.run(&values, &self.spare)?;
+            let result = step.run(&values, cut, &self.spare)?;
             spent += result.len();
             if spent > MAX_RUN {
                 return Err(Failure::limit(format!("the graph makes more than {MAX_RUN} values of inputs of this size")));

@@ -6,7 +6,7 @@ use super::kernels::Path;
 use super::requantize::Quantizer;
 use super::block::Block;
 use super::spare::Spare;
-use super::{Engine, Failure, Held, shapes};
+use super::{Cut, Engine, Failure, Held, shapes};
 use crate::graph::{DepthOrder, Graph, Node, Op, ValueId};
 
 /// Where a value of the graph lies, and how to read it.
@@ -41,7 +41,7 @@ enum Run {
 }
 
 pub fn prepare(graph: Graph, path: Path) -> Engine {
-    let consumers = consumers(&graph);
+    let (consumers, reach) = (consumers(&graph), graph.reach());
     let mut operands: Vec<Operand> = (0..graph.values).map(|value| Operand { value, zero: 0, coded: true }).collect();
     let mut steps: Vec<Step> = Vec::new();
     let mut absorbed = vec![false; graph.nodes.len()];
@@ -97,7 +97,7 @@ pub fn prepare(graph: Graph, path: Path) -> Engine {
         steps.push(Step { run, from, to, last_uses: Vec::new(), path });
     }
     mark_last_uses(&mut steps, &graph, &operands);
-    Engine { inputs: graph.inputs, steps, outputs: graph.outputs, operands, values: graph.values, spare: Spare::default() }
+    Engine { inputs: graph.inputs, steps, outputs: graph.outputs, operands, values: graph.values, reach, spare: Spare::default() }
 }
 
 /// Nodes that read each value; an output of the graph counts as a node beyond the last.
@@ -147,13 +147,13 @@ fn mark_last_uses(steps: &mut [Step], graph: &Graph, operands: &[Operand]) {
 }
 
 impl Step {
-    pub fn run(&self, values: &[Option<Held>], spare: &Spare) -> Result<Held, Failure> {
+    pub fn run(&self, values: &[Option<Held>], cut: Cut, spare: &Spare) -> Result<Held, Failure> {
         let held = |i: usize| values[self.from[i].value].as_ref().expect("a checked graph defines values before their use");
         match &self.run {
-            Run::Conv(conv) => conv.run(&*held(0).codes().channels_last()?, spare),
+            Run::Conv(conv) => conv.run(&*held(0).codes().channels_last()?, cut, spare),
             Run::Add { lift, quantizer } => {
                 let addend = |i: usize| Addend { held: held(i), zero: self.from[i].zero, lift: lift[i] };
-                elementwise::add(addend(0), addend(1), *quantizer, self.path)
+                elementwise::add(addend(0), addend(1), cut, *quantizer, self.path)
             }
             Run::Clip { low, high } => Ok(elementwise::clip(held(0).wide(), *low, *high).into()),
             Run::Quantize(quantizer) => Ok(elementwise::quantize(held(0).wide(), *quantizer, self.path).into()),

@@ -3,7 +3,7 @@
 use crate::engine::{Engine, Failure, Path};
 use crate::onnxruntime::{self, Provider};
 use crate::profile::{self, OutputKind};
-use crate::testing::{Builder, int, random_codes, random_graph, runtime};
+use crate::testing::{Builder, ConvSpec, Lcg, int, random_codes, random_graph, runtime};
 use caesar_codec::network::{Tensor, pixels_by_planes};
 use proptest::prelude::*;
 
@@ -33,11 +33,41 @@ proptest! {
 
 proptest! {
     #[test]
-    fn pixels_give_what_planes_give(seed: u64, layers in 1..7usize, n in 1..3usize, h in 8..12usize, w in 8..20usize) {
+    fn pixels_give_what_planes_give(seed: u64, layers in 1..7usize, n in 1..3usize, h in 8..24usize, w in 8..20usize, rows: [prop::sample::Index; 2]) {
         let (file, kinds, channels) = random_graph(seed, layers);
         let engine = Engine::new(profile::check(&file, &kinds).unwrap(), Path::best());
         let pixels = random_codes(seed ^ 1, &[n, h, w, channels]);
-        prop_assert_eq!(engine.run_pixels(&pixels).ok(), pixels_by_planes(&engine, &pixels).ok());
+        let [a, b] = rows.map(|row| row.index(h));
+        for rows in [0..h, a.min(b)..a.max(b) + 1] {
+            prop_assert_eq!(engine.run_pixels(pixels.clone(), rows.clone()).ok(), pixels_by_planes(&engine, &pixels, rows).ok());
+        }
+    }
+}
+
+/// Of a graph whose branches see less than all of its convolutions together.
+#[test]
+fn rows_of_branches_are_those_of_the_whole() {
+    let (mut b, mut r) = (Builder::default(), Lcg(1));
+    let codes = b.input(&[None, Some(4), None, None]);
+    let x = b.dequantize(&codes, 5, 128);
+    let branches = [3, 1, 3].map(|kernel| {
+        let spec = ConvSpec { shape: [4, 4, kernel, kernel], weights: (0..16 * kernel * kernel).map(|_| r.below(60) as i8).collect(), pad: kernel / 2, ..r.conv(4, 5) };
+        let y = b.conv(&x, &ConvSpec { bias: vec![7; 4], bits: vec![9; 4], ..spec });
+        let y = b.quantize(&y, 2, 128);
+        b.dequantize(&y, 2, 128)
+    });
+    let sum = b.node("Add", &[&branches[0], &branches[1]], vec![]);
+    let sum = b.quantize(&sum, 2, 128);
+    let sum = b.dequantize(&sum, 2, 128);
+    let sum = b.node("Add", &[&branches[2], &sum], vec![]);
+    let sum = b.quantize(&sum, 2, 128);
+    b.output(&sum, true);
+    let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Path::best());
+    assert_eq!(engine.reach(), Some(2));
+    let pixels = random_codes(1, &[1, 20, 9, 4]);
+    let whole = engine.run_pixels(pixels.clone(), 0..20).unwrap();
+    for rows in [0..5, 1..4, 2..5, 5..9, 7..18, 8..19, 12..20] {
+        assert_eq!(engine.run_pixels(pixels.clone(), rows.clone()), Ok(whole.clone().rows(rows.clone()).unwrap()), "{rows:?}");
     }
 }
 

@@ -33,7 +33,7 @@ fn figures_of_decoders() {
         let model = models.preferred(role).unwrap();
         let (network, beside) = (model.graph("decoder").unwrap(), model.table("decoder_beside").unwrap()[0] as usize);
         let pixels = random_codes(1, &[1, 64, 64, 16 * (1 + 2 * beside)]);
-        let best = least(|| drop(network.run_pixels(&pixels).unwrap()));
+        let best = least(|| drop(network.run_pixels(pixels.clone(), 0..64).unwrap()));
         println!("{role:16} {:7.2} ms {:6.0} MB/s of float32 field", best * 1e3, (256 * 256 * 4) as f64 / best / 1e6);
     }
 }
@@ -52,7 +52,7 @@ fn figures() {
     for path in Path::available() {
         let engine = Engine::new(profile::check(&file, &kinds).unwrap(), path);
         let pixels = random_codes(1, &[1, 64, 64, 128]);
-        report(format!("{path:?}"), Box::new(move || drop(engine.run_pixels(&pixels).unwrap())));
+        report(format!("{path:?}"), Box::new(move || drop(engine.run_pixels(pixels.clone(), 0..64).unwrap())));
     }
     if let Some(runtime) = runtime() {
         let mut session = onnxruntime::session(runtime, Provider::Cpu, &file).unwrap();
