@@ -15,72 +15,96 @@ use crate::transform::{self, Layout, Rates, SIDES};
 /// Encodes a tile with the best settings the effort finds; as [`super::encode`].
 pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model: &Networks) -> Result<Option<Coded>> {
     let padding = Padding::new(tile.shape, model.frames)?;
-    let image = Image::of(tile, &padding);
-    let (analysis, start, rates) = Analysis::cheapest(&image, tile, target, &padding, model);
-    drop(image);
-
-    let base = Settings { sharpen: true, step: start.step, ..analysis.settings };
-    let open = |settings: Settings, model: &Networks| Candidate::of(analysis.latents(settings.step, &rates, model.threads), settings, &analysis, &padding, model);
-    let closed = |candidate: Candidate| -> Result<Closed> {
-        let coded = candidate.encode(tile, target, &analysis, model)?;
-        Ok((residual::cost(&coded, tile, target), coded, candidate))
-    };
-    let cheapest = |first: u16| {
-        steps::cheapest(first, effort, |step| {
-            let closed = closed(open(Settings { step, ..base }, model)?)?;
-            Ok((closed.0, closed))
-        })
-    };
-    let mut best = match target {
-        Target::Pointwise => {
-            let steps: Vec<u16> = std::iter::once(start.step).chain(steps::around(start.step, effort)).collect();
-            let alone = Networks { threads: 1, ..*model };
-            let of = |i: usize| closed(open(Settings { step: steps[i], ..base }, &alone)?);
-            let mut best: Result<Option<(usize, Closed)>> = Ok(None);
-            side_by_side(model.threads, steps.len(), of, |i, closed| {
-                best = std::mem::replace(&mut best, Ok(None)).and_then(|best| {
-                    let closed = closed?;
-                    // At equal cost the first, whoever comes first.
-                    Ok(Some(best.filter(|(j, best)| (best.0, *j) < (closed.0, i)).unwrap_or((i, closed))))
-                });
+    let task = Task { tile, target, effort, alone, padding: &padding, model };
+    let mut best: Option<Closed> = None;
+    for (analysis, start, rates) in Analysis::cheapest(&task) {
+        if let Some(found) = task.search(&analysis, &start, &rates)? {
+            best = Some(match best {
+                Some(best) => smaller(best, found),
+                None => found,
             });
-            best?.expect("the first step is tried").1
         }
-        Target::PatchMeanSquare(_) => cheapest(start.step)?,
-        Target::MeanSquare(limit) => {
-            let mut search = Search::new(start.step, start.slope, limit, effort);
-            let mut nearest: Option<(f64, Candidate)> = None;
-            let mut gain = Gain::default();
-            while let Some(step) = search.next() {
-                let latents = analysis.latents(step, &rates, model.threads);
-                let missed = analysis.missed(&latents, step);
-                if gain.at(step).is_some_and(|gain| !search.guess(gain * missed)) {
-                    continue;
-                }
-                let candidate = Candidate::of(latents, Settings { step, ..base }, &analysis, &padding, model)?;
-                let error = residual::mean_square(tile, &candidate.prediction);
-                gain.learn(step, error / missed);
-                search.learn(error);
-                // The widest step that keeps the limit, or the least error beyond it.
-                let wider = |other: &Candidate| error <= limit && step > other.settings.step;
-                if nearest.as_ref().is_none_or(|(missed, other)| if *missed > limit { error < *missed } else { wider(other) }) {
-                    nearest = Some((error, candidate));
-                }
-            }
-            match nearest.expect("a search tries its first step") {
-                (error, candidate) if error <= limit => closed(candidate)?,
-                (_, candidate) if alone => cheapest(candidate.settings.step)?,
-                _ => return Ok(None),
-            }
-        }
-    };
-    if effort == Effort::Best {
-        let hyper = Candidate { settings: Settings { hyper: true, ..best.2.settings }, ..best.2.clone() };
-        best = smaller(best, closed(hyper)?);
-        let plain = open(Settings { sharpen: false, ..best.2.settings }, model)?;
-        best = smaller(best, closed(plain)?);
     }
-    Ok(Some(best.1))
+    Ok(best.map(|(_, coded, _)| coded))
+}
+
+/// What is to be encoded, and how well.
+struct Task<'a> {
+    tile: &'a Tile<'a>,
+    target: Target,
+    effort: Effort,
+    alone: bool,
+    padding: &'a Padding,
+    model: &'a Networks<'a>,
+}
+
+impl Task<'_> {
+    /// The best settings for one size of blocks. `None` as in [`super::encode`].
+    fn search(&self, analysis: &Analysis, start: &Start, rates: &Rates) -> Result<Option<Closed>> {
+        let Task { tile, target, effort, alone, padding, model } = *self;
+        let base = Settings { sharpen: true, step: start.step, ..analysis.settings };
+        let open = |settings: Settings, model: &Networks| Candidate::of(analysis.latents(settings.step, rates, model.threads), settings, analysis, padding, model);
+        let closed = |candidate: Candidate| -> Result<Closed> {
+            let coded = candidate.encode(tile, target, analysis, model)?;
+            Ok((residual::cost(&coded, tile, target), coded, candidate))
+        };
+        let cheapest = |first: u16| {
+            steps::cheapest(first, effort, |step| {
+                let closed = closed(open(Settings { step, ..base }, model)?)?;
+                Ok((closed.0, closed))
+            })
+        };
+        let mut best = match target {
+            Target::Pointwise => {
+                let steps: Vec<u16> = std::iter::once(start.step).chain(steps::around(start.step, effort)).collect();
+                let alone = Networks { threads: 1, ..*model };
+                let of = |i: usize| closed(open(Settings { step: steps[i], ..base }, &alone)?);
+                let mut best: Result<Option<(usize, Closed)>> = Ok(None);
+                side_by_side(model.threads, steps.len(), of, |i, closed| {
+                    best = std::mem::replace(&mut best, Ok(None)).and_then(|best| {
+                        let closed = closed?;
+                        // At equal cost the first, whoever comes first.
+                        Ok(Some(best.filter(|(j, best)| (best.0, *j) < (closed.0, i)).unwrap_or((i, closed))))
+                    });
+                });
+                best?.expect("the first step is tried").1
+            }
+            Target::PatchMeanSquare(_) => cheapest(start.step)?,
+            Target::MeanSquare(limit) => {
+                let mut steps = Search::new(start.step, start.slope, limit, effort);
+                let mut nearest: Option<(f64, Candidate)> = None;
+                let mut gain = Gain::default();
+                while let Some(step) = steps.next() {
+                    let latents = analysis.latents(step, rates, model.threads);
+                    let missed = analysis.missed(&latents, step);
+                    if gain.at(step).is_some_and(|gain| !steps.guess(gain * missed)) {
+                        continue;
+                    }
+                    let candidate = Candidate::of(latents, Settings { step, ..base }, analysis, padding, model)?;
+                    let error = residual::mean_square(tile, &candidate.prediction);
+                    gain.learn(step, error / missed);
+                    steps.learn(error);
+                    // The widest step that keeps the limit, or the least error beyond it.
+                    let wider = |other: &Candidate| error <= limit && step > other.settings.step;
+                    if nearest.as_ref().is_none_or(|(missed, other)| if *missed > limit { error < *missed } else { wider(other) }) {
+                        nearest = Some((error, candidate));
+                    }
+                }
+                match nearest.expect("a search tries its first step") {
+                    (error, candidate) if error <= limit => closed(candidate)?,
+                    (_, candidate) if alone => cheapest(candidate.settings.step)?,
+                    _ => return Ok(None),
+                }
+            }
+        };
+        if effort == Effort::Best {
+            let hyper = Candidate { settings: Settings { hyper: true, ..best.2.settings }, ..best.2.clone() };
+            best = smaller(best, closed(hyper)?);
+            let plain = open(Settings { sharpen: false, ..best.2.settings }, model)?;
+            best = smaller(best, closed(plain)?);
+        }
+        Ok(Some(best))
+    }
 }
 
 /// What a candidate costs, its bytes, and itself.
@@ -114,6 +138,8 @@ struct Analysis {
     coefficients: Vec<f32>,
 }
 
+/// Sizes of blocks that `effort=best` searches to the end.
+const BEST_SIZES: usize = 2;
 /// Points that are enough for choices.
 const ENOUGH: usize = 1 << 17;
 
@@ -133,15 +159,18 @@ impl Analysis {
         Analysis { settings: Settings { mean: image.mean, ..settings }, layout, skipped, left_out, coefficients }
     }
 
-    /// The tile by the block size, and length, at which latents cost least; where to start the search for its step, and what bits cost.
-    fn cheapest(image: &Image, tile: &Tile, target: Target, padding: &Padding, model: &Networks) -> (Analysis, Start, Rates) {
+    /// The tile by the block sizes, and lengths, at which latents cost least, as many as the effort tries, the cheapest first; where to
+    /// start the search for their steps, and what bits cost.
+    fn cheapest(task: &Task) -> Vec<(Analysis, Start, Rates)> {
+        let Task { tile, target, padding, model, .. } = *task;
+        let image = Image::of(tile, padding);
         let plain = (0..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() });
         let joint = plain.clone().map(|settings| Settings { joint: true, ..settings });
         let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
         let all: Vec<Settings> = plain.chain(joint).collect();
         let stride = (image.values.len() / ENOUGH + 1).min(2);
         let alone = Networks { threads: 1, ..*model };
-        let of = |i: usize| Analysis::of(image, tile.mask, all[i], stride, padding, &alone);
+        let of = |i: usize| Analysis::of(&image, tile.mask, all[i], stride, padding, &alone);
         let first = of(0);
         let Start { step, .. } = first.start(tile, target);
         let judged = |i: usize, analysis: Analysis| {
@@ -150,18 +179,18 @@ impl Analysis {
             // At equal cost the first, whoever comes first.
             ((cost, i), analysis, rates)
         };
-        let mut best = judged(0, first);
+        let tries = if task.effort == Effort::Best { BEST_SIZES } else { 1 };
+        let mut best = vec![judged(0, first)];
         side_by_side(model.threads, all.len() - 1, |i| judged(i + 1, of(i + 1)), |_, other| {
-            if other.0 < best.0 {
-                best = other;
-            }
+            best.insert(best.partition_point(|(cost, ..)| *cost < other.0), other);
+            best.truncate(tries);
         });
-        let (_, mut analysis, rates) = best;
-        let start = analysis.start(tile, target);
-        if stride > 1 {
-            analysis = Analysis::of(image, tile.mask, analysis.settings, 1, padding, model);
-        }
-        (analysis, start, rates)
+        let whole = |(_, analysis, rates): (_, Analysis, Rates)| {
+            let start = analysis.start(tile, target);
+            let analysis = if stride > 1 { Analysis::of(&image, tile.mask, analysis.settings, 1, padding, model) } else { analysis };
+            (analysis, start, rates)
+        };
+        best.into_iter().map(whole).collect()
     }
 
     fn latents(&self, step: u16, rates: &Rates, threads: usize) -> Vec<i32> {
