@@ -115,15 +115,11 @@ DETAIL_BITS, PATCH = 5, 4
 
 
 def grow(stack, smaller):
-    """Takes over the weights of a stack with fewer layers, that sees fewer frames beside its own, or whose first kernel has another size.
-
-    What is new starts as nothing; of a larger kernel the middle is kept.
-    """
+    """Takes over the weights of a stack with fewer layers, or that sees fewer frames beside its own; what is new starts as nothing."""
     first, *rest, last = smaller.convs
     own = (stack.convs[0].in_channels - first.in_channels) // 2
-    margin = (stack.convs[0].kernel_size[0] - first.kernel_size[0]) // 2
     with torch.no_grad():
-        nn.init.zeros_(stack.convs[0].weight)[:, own:own + first.in_channels] = F.pad(first.weight, [margin] * 4)
+        nn.init.zeros_(stack.convs[0].weight)[:, own:own + first.in_channels] = first.weight
         stack.convs[0].bias.copy_(first.bias)
     for conv in stack.convs[1:-1]:
         if rest and conv.weight.shape == rest[0].weight.shape:

@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--layers", required=True, help="the decoder's: kernel x width of each hidden layer, kernel of the last")
     parser.add_argument("--minutes", type=float, default=35, help="of the decoder's training")
     parser.add_argument("--hyper-minutes", type=float, default=6, help="of the hyperprior's; 0: it is taken from --hyper or --start")
-    parser.add_argument("--start", help="checkpoint or model folder to go on from; its decoder may lack frames beside its own and layers that keep the shape, and its first kernel may have another size")
+    parser.add_argument("--start", help="checkpoint or model folder to go on from; its decoder may lack frames beside its own and layers that keep the shape")
     parser.add_argument("--hyper", help="checkpoint or model folder whose hyperprior to take, if not that of --start")
     parser.add_argument("--rate", type=float, default=1e-3, help="of learning, at its height")
     parser.add_argument("--examples", type=int, default=12000, help="frames kept in memory at a time")
