@@ -103,6 +103,12 @@ impl Plan {
         Plan { array, item, tile }.tidy()
     }
 
+    /// All of the array in one tile.
+    pub fn whole(shape: &[usize]) -> Plan {
+        let (array, _) = Plan::fold(shape);
+        Plan { array, item: array[0], tile: array }.tidy()
+    }
+
     /// A zero extent would make empty grids of tiles awkward; an empty array has no tiles anyway.
     fn tidy(mut self) -> Plan {
         self.item = self.item.max(1);
@@ -110,17 +116,16 @@ impl Plan {
         self
     }
 
-    /// A plan read from a stream, checked. Tiles of many runs shorter than a patch would take more room to place than to decode.
-    pub fn stored(shape: &[usize], item: usize, tile: [usize; 3]) -> Result<Plan> {
-        let (array, _) = Plan::fold(shape);
-        let plan = Plan { array, item, tile };
+    /// The plan, if it is one that a stream may have. Tiles of many runs shorter than a patch would take more room to place than to decode.
+    pub fn checked(self) -> Result<Plan> {
+        let Plan { array, item, tile } = self;
         let sound = item > 0
             && array[0].is_multiple_of(item)
             && tile.iter().all(|&n| n > 0)
             && tile.iter().zip([item, array[1], array[2]]).all(|(&t, n)| t <= n.max(1))
             && tile.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_some_and(|n| n <= MAX_TILE_POINTS)
             && (Region { start: [0; 3], shape: tile }).runs_are_few(array);
-        if sound { Ok(plan) } else { corrupt(format!("tiles of {tile:?} do not fit an array of {shape:?}")) }
+        if sound { Ok(self) } else { corrupt(format!("tiles of {tile:?} do not fit an array of {array:?}")) }
     }
 
     /// Number of tiles along items, frames of an item, rows and columns.
@@ -205,7 +210,7 @@ mod tests {
             let mut plan = Plan::new(&shape, Effort::from_number(effort).unwrap());
             plan.tile = plan.tile.map(|n| n.div_ceil(divisor));
             prop_assume!((Region { start: [0; 3], shape: plan.tile }).runs_are_few(plan.array));
-            let plan = Plan::stored(&shape, plan.item, plan.tile).unwrap();
+            let plan = plan.checked().unwrap();
             let mut seen = vec![0u8; shape.iter().product()];
             for region in plan.regions() {
                 prop_assert!(region.shape.iter().zip(plan.tile).all(|(&n, t)| n <= t && n > 0));
@@ -234,7 +239,7 @@ mod tests {
             ([4, 9, 1], [1, 1, 1], true),
         ];
         for (shape, tile, sound) in cases {
-            assert_eq!(Plan::stored(&shape, 4, tile).is_ok(), sound, "{shape:?} in {tile:?}");
+            assert_eq!(Plan { tile, ..Plan::whole(&shape) }.checked().is_ok(), sound, "{shape:?} in {tile:?}");
         }
     }
 
@@ -253,7 +258,7 @@ mod tests {
             let plan = Plan::new(&shape, Effort::Balanced);
             let points = plan.tile.iter().product::<usize>();
             assert!(points <= 3 << 19 && points >= 1 << 18, "{shape:?}: {plan:?}");
-            assert!(Plan::stored(&shape, plan.item, plan.tile).is_ok(), "{shape:?}: {plan:?}");
+            assert!(plan.clone().checked().is_ok(), "{shape:?}: {plan:?}");
         }
     }
 }

@@ -55,9 +55,12 @@ impl Header {
         out.push(bound.mode() as u8);
         out.push((method.number() | effort.number() << 4) as u8);
         put_section(out, format!("{:e}", bound.value()).as_bytes());
-        put_varint(out, self.plan.item as u64);
-        self.plan.tile.iter().for_each(|&n| put_varint(out, n as u64));
-        out.push(u8::from(self.lattice.is_some()) | u8::from(!self.models.is_empty()) << 1);
+        let is_cut = self.plan != Plan::whole(&self.layout.shape);
+        out.push(u8::from(self.lattice.is_some()) | u8::from(!self.models.is_empty()) << 1 | u8::from(is_cut) << 2);
+        if is_cut {
+            put_varint(out, self.plan.item as u64);
+            self.plan.tile.iter().for_each(|&n| put_varint(out, n as u64));
+        }
         if let Some(lattice) = &self.lattice {
             let domain = DOMAINS.iter().position(|d| *d == lattice.domain).expect("every domain stands in the table") as u8;
             out.push(lattice.bin_bits as u8 | domain << 4);
@@ -125,10 +128,16 @@ impl Header {
             Error::InvalidArgument(what) => Error::Corruption(what),
             other => other,
         })?;
-        let item = reader.length()?;
-        let tile = [reader.length()?, reader.length()?, reader.length()?];
-        let plan = Plan::stored(&layout.shape, item, tile)?;
         let flags = reader.u8()?;
+        if flags > 7 {
+            return corrupt("unknown flags");
+        }
+        let mut plan = Plan::whole(&layout.shape);
+        if flags & 4 != 0 {
+            plan.item = reader.length()?;
+            plan.tile = [reader.length()?, reader.length()?, reader.length()?];
+        }
+        let plan = plan.checked()?;
         let (mut lattice, mut specials, mut models) = (None, Vec::new(), Vec::new());
         if flags & 1 != 0 {
             if !element.is_bounded() {
