@@ -26,11 +26,13 @@ def test_methods_keep_the_bound(tmp_path, method, effort):
     assert_within(data, read(tmp_path / "a.h5"), "abs", 1e-3)
 
 
-def test_a_mean_target_is_used_up(tmp_path):
+@pytest.mark.parametrize("target", [7e-4, 3e-4, 1e-4])
+def test_a_mean_target_is_used_up(tmp_path, target):
+    # Below the noise of the field: where few latents are left, the error follows the step by chance.
     data = smooth((8, 96, 120))
-    write(tmp_path / "a.h5", data, words("nrmse", 3e-3, "caesar-v"))
+    write(tmp_path / "a.h5", data, words("nrmse", target, "caesar-v"))
     error = np.sqrt(np.mean((read(tmp_path / "a.h5") - data.astype("f8")) ** 2)) / np.ptp(data)
-    assert 0.993 * 3e-3 < error <= 3e-3
+    assert 0.995 * target < error <= target
 
 
 @pytest.mark.parametrize("shape", [(1,), (7,), (1, 1), (3, 100), (1, 1, 1), (5, 1, 9), (2, 3, 4, 5), (1, 2, 1, 3, 1, 2), (2,) * 10])

@@ -18,12 +18,10 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model:
     let task = Task { tile, target, effort, alone, padding: &padding, model };
     let mut best: Option<Closed> = None;
     for (analysis, start, rates) in Analysis::cheapest(&task) {
-        if let Some(found) = task.search(&analysis, &start, &rates)? {
-            best = Some(match best {
-                Some(best) => smaller(best, found),
-                None => found,
-            });
-        }
+        best = match (best, task.search(&analysis, &start, &rates)?) {
+            (Some(best), Some(found)) => Some(smaller(best, found)),
+            (best, found) => best.or(found),
+        };
     }
     Ok(best.map(|(_, coded, _)| coded))
 }
@@ -251,7 +249,7 @@ impl Gain {
     /// What it is thought to be, on the line through those known.
     fn at(&self, step: u16) -> Option<f64> {
         let (at, gain) = self.last[1]?;
-        // Between steps that are near each other a gain changes by chance.
+        // Between steps less than a tenth of an octave apart a gain changes by chance.
         let slope = self.last[0].map_or(0.0, |(before, other)| (gain - other) * (at - before) / ((at - before).powi(2) + 0.01));
         Some((gain + slope * (f64::from(transform::step(step)).log2() - at)).exp2())
     }
