@@ -242,16 +242,15 @@ struct Gain {
 impl Gain {
     fn learn(&mut self, step: u16, gain: f64) {
         if gain.is_normal() {
-            self.last = [self.last[1], Some((f64::from(transform::step(step)).log2(), gain.log2()))];
+            self.last = [self.last[1], Some((steps::octaves(step), gain.log2()))];
         }
     }
 
     /// What it is thought to be, on the line through those known.
     fn at(&self, step: u16) -> Option<f64> {
         let (at, gain) = self.last[1]?;
-        // Between steps less than a tenth of an octave apart a gain changes by chance.
-        let slope = self.last[0].map_or(0.0, |(before, other)| (gain - other) * (at - before) / ((at - before).powi(2) + 0.01));
-        Some((gain + slope * (f64::from(transform::step(step)).log2() - at)).exp2())
+        let slope = self.last[0].map_or(0.0, |before| steps::slope(before, (at, gain), 0.0));
+        Some((gain + slope * (steps::octaves(step) - at)).exp2())
     }
 }
 

@@ -9,6 +9,18 @@ fn nearby(step: u16, eighths: i32) -> u16 {
     (i32::from(step) + eighths * i32::from(STEPS) / 8).clamp(0, LAST_STEP.into()) as u16
 }
 
+/// A step in octaves.
+pub fn octaves(index: u16) -> f64 {
+    f64::from(step(index)).log2()
+}
+
+/// The slope of what was found at two steps, in octaves: of steps less than a tenth of an octave apart chance is trusted little, and what
+/// is `usual` more.
+pub fn slope((before, other): (f64, f64), (at, found): (f64, f64), usual: f64) -> f64 {
+    const NEARBY: f64 = 0.01;
+    (usual * NEARBY + (found - other) * (at - before)) / (NEARBY + (at - before).powi(2))
+}
+
 /// Steps to try under a pointwise bound, beside the first: where a step finds its optimum depends on the field.
 pub fn around(first: u16, effort: Effort) -> impl Iterator<Item = u16> {
     let eighths: &[i32] = match effort {
@@ -119,12 +131,9 @@ impl Search {
     }
 
     fn turn(&mut self, excess: f64, aim: f64) {
-        let at = f64::from(step(self.next)).log2();
-        if let Some((before, other)) = self.last.filter(|&(before, _)| before != at) {
-            // Between steps less than a tenth of an octave apart an error changes by chance.
-            let far = (at - before).powi(2);
-            let slope = (self.slope * 0.01 + (excess - other) * (at - before)) / (0.01 + far);
-            self.slope = slope.clamp((self.slope / 2.0).max(LEAST_SLOPE), STEEPEST);
+        let at = octaves(self.next);
+        if let Some(last) = self.last {
+            self.slope = slope(last, (at, excess), self.slope).clamp((self.slope / 2.0).max(LEAST_SLOPE), STEEPEST);
         }
         self.last = Some((at, excess));
         self.next = step_index((at - (excess + aim) / self.slope).exp2() as i64);
