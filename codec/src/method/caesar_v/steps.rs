@@ -17,6 +17,7 @@ pub fn octaves(index: u16) -> f64 {
 /// The slope of what was found at two steps, in octaves: of steps less than a tenth of an octave apart chance is trusted little, and what
 /// is `usual` more.
 pub fn slope((before, other): (f64, f64), (at, found): (f64, f64), usual: f64) -> f64 {
+    // Of octaves, squared.
     const NEARBY: f64 = 0.01;
     (usual * NEARBY + (found - other) * (at - before)) / (NEARBY + (at - before).powi(2))
 }
