@@ -94,7 +94,7 @@ impl Codec {
             touched.len(),
             |t| {
                 let (i, region, ..) = touched[t];
-                let mut tile = vec![0; region.len() * size];
+                let mut tile = zeroed(self.limits.check(region.len() * size)?)?;
                 self.decode_tile(header, stream.tiles[i], region, threads, &mut [&mut tile[..]]).map(|()| tile)
             },
             |t, tile| match tile {

@@ -52,14 +52,17 @@ impl Layout {
         Layout { element, shape: shape.into() }
     }
 
-    /// Number of elements. Errors when it, or the byte count, overflows.
+    /// Number of elements. Errors when it, or the byte count, overflows, and for elements without bytes.
     pub fn len(&self) -> Result<usize> {
         if self.shape.len() > Self::MAX_RANK {
             return Err(Error::InvalidArgument(format!("rank {} is above {}", self.shape.len(), Self::MAX_RANK)));
         }
+        if self.element.size == 0 {
+            return Err(Error::InvalidArgument("elements of no bytes".into()));
+        }
         let points = self.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         points
-            .filter(|n| n.checked_mul(self.element.size.max(1)).is_some_and(|bytes| bytes <= isize::MAX as usize))
+            .filter(|n| n.checked_mul(self.element.size).is_some_and(|bytes| bytes <= isize::MAX as usize))
             .ok_or_else(|| Error::LimitsExceeded(format!("shape {:?} overflows", self.shape)))
     }
 

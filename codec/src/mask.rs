@@ -49,11 +49,12 @@ impl Survey {
             }
         }
         survey.measure(values);
-        let negative_zero = V::from_f64(-0.0).bits();
-        let is_odd = |v: V| !(v.to_f64().abs() < HUGE) || v.bits() == negative_zero || (zeros && v.to_f64() == 0.0);
-        if survey.ordinary < values.len() || survey.zeros > 0 {
-            values.iter().filter(|&&v| is_odd(v)).for_each(|v| {
-                survey.add(v.bits());
+        let odd = survey.ordinary < values.len();
+        if survey.zeros > 0 {
+            let special = [-0.0, 0.0].map(|zero| V::from_f64(zero).bits());
+            let special = &special[..if zeros { 2 } else { 1 }];
+            values.iter().map(|v| v.bits()).filter(|bits| special.contains(bits)).for_each(|zero| {
+                survey.add(zero);
             });
             survey.measure(values);
         }
@@ -64,9 +65,15 @@ impl Survey {
             survey.measure(values);
         }
         for candidate in frequent(values) {
-            if !survey.specials.contains(&candidate.bits()) && stands_out(values, columns, candidate) && survey.add(candidate.bits()) {
+            if survey.is_ordinary(candidate) && stands_out(values, columns, candidate) && survey.add(candidate.bits()) {
                 survey.measure(values);
             }
+        }
+        // Last, for they are special with a class or without.
+        if odd {
+            values.iter().filter(|v| !(v.to_f64().abs() < HUGE)).for_each(|v| {
+                survey.add(v.bits());
+            });
         }
         survey
     }

@@ -109,11 +109,12 @@ impl Plan {
         Plan { array, item: array[0], tile: array }.tidy()
     }
 
-    /// A zero extent would make empty grids of tiles awkward; an empty array has no tiles anyway.
-    fn tidy(mut self) -> Plan {
-        self.item = self.item.max(1);
-        self.tile = self.tile.map(|n| n.max(1));
-        self
+    /// Extents of zero would make grids awkward: an empty array, which has no tiles anyway, has tiles of one point.
+    fn tidy(self) -> Plan {
+        match self.array.contains(&0) {
+            true => Plan { item: self.item.max(1), tile: [1; 3], ..self },
+            false => self,
+        }
     }
 
     /// The plan, if it is one that a stream may have. Tiles of many runs shorter than a patch would take more room to place than to decode.

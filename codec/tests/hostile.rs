@@ -2,8 +2,9 @@
 
 use caesar_codec::{Codec, Element, Error, Kind, Layout, Limits, inspect};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
-fn streams() -> Vec<Vec<u8>> {
+static STREAMS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let field: Vec<f32> = (0..5 * 24 * 20)
         .map(|i| if i % 97 < 5 { f32::NAN } else { ((i % 20) as f32 * 0.3).sin() * (1.0 + (i / 20 % 24) as f32) - (i / 480) as f32 })
         .collect();
@@ -19,7 +20,7 @@ fn streams() -> Vec<Vec<u8>> {
         encode(f32s(), "lossless"),
         encode(Layout::new(Element { kind: Kind::Unsigned, ..Element::F32 }, [2400]), "lossless"),
     ]
-}
+});
 
 /// Decodes under a small limit; anything but a panic is fine, and an array must be of its size.
 fn survive(stream: &[u8]) -> Result<(), Error> {
@@ -37,18 +38,18 @@ fn forge(stream: &mut [u8]) {
 
 #[test]
 fn a_stream_cut_anywhere_is_an_error() {
-    for stream in streams() {
+    for stream in STREAMS.iter() {
         for len in 0..stream.len() {
             let error = survive(&stream[..len]).unwrap_err();
             assert!(matches!(error, Error::InsufficientData(_) | Error::Corruption(_)), "at {len}: {error}");
         }
-        survive(&stream).unwrap();
+        survive(stream).unwrap();
     }
 }
 
 #[test]
 fn every_flipped_bit_is_noticed() {
-    for stream in streams() {
+    for stream in STREAMS.iter() {
         for at in 0..stream.len() {
             let mut damaged = stream.clone();
             damaged[at] ^= 1 << (at % 8);
@@ -60,7 +61,7 @@ fn every_flipped_bit_is_noticed() {
 
 #[test]
 fn forged_checksums_hide_nothing() {
-    for stream in streams() {
+    for stream in STREAMS.iter() {
         for at in 0..stream.len() {
             let mut damaged = stream.clone();
             damaged[at] = damaged[at].wrapping_add(1 + (at % 251) as u8);
@@ -73,27 +74,54 @@ fn forged_checksums_hide_nothing() {
 
 #[test]
 fn versions_and_strangers_are_told_apart() {
-    let mut newer = streams()[0].clone();
+    let mut newer = STREAMS[0].clone();
     newer[4] = 200;
     assert!(survive(&newer).unwrap_err().to_string().contains("newer version"));
     assert!(matches!(survive(b"\x89HDF\r\n\x1a\n and more bytes").unwrap_err(), Error::Compatibility(_)));
     assert!(matches!(survive(&[]).unwrap_err(), Error::InsufficientData(_)));
 }
 
+/// A stream of an array of some elements cut into tiles, all of which are `tile`.
+fn announced(element: [u8; 2], shape: &[u64], tile: [u64; 3], entry: &[u8]) -> Vec<u8> {
+    let varint = |n: u64| {
+        let sevens = (0..10).map_while(move |i| (i == 0 || n >> (7 * i) > 0).then(|| (n >> (7 * i)) as u8 & 0x7f | 0x80));
+        let mut bytes: Vec<u8> = sevens.collect();
+        *bytes.last_mut().unwrap() &= 0x7f;
+        bytes
+    };
+    let mut stream = [&b"CAES\x01"[..], &element, &[shape.len() as u8]].concat();
+    stream.extend(shape.iter().flat_map(|&n| varint(n)));
+    stream.extend(b"\x00\x00\x030e0\x04");
+    stream.extend([shape[0]].into_iter().chain(tile).flat_map(varint));
+    let count: u64 = shape.iter().zip(tile).map(|(&n, tile)| n.div_ceil(tile)).product();
+    (0..count.min(1000)).for_each(|_| stream.extend_from_slice(entry));
+    stream.extend([0; 4]);
+    forge(&mut stream);
+    stream
+}
+
 #[test]
 fn a_huge_announcement_allocates_nothing() {
-    // A header that promises 2^40 values in tiles that the bytes cannot hold.
-    let mut stream = b"CAES\x01\x00\x04\x03".to_vec();
-    for extent in [1u64 << 20, 1 << 10, 1 << 10] {
-        let mut n = extent;
-        while n >= 0x80 {
-            stream.push(n as u8 | 0x80);
-            n >>= 7;
-        }
-        stream.push(n as u8);
-    }
-    stream.extend([0; 200]);
-    assert!(survive(&stream).is_err());
+    let entry = [6, 0, 0, 0, 0, 0];
+    // 2^40 values in tiles that the bytes cannot hold.
+    let many = survive(&announced([0, 4], &[1 << 20, 1 << 10, 1 << 10], [1, 1 << 10, 1 << 10], &entry));
+    assert!(matches!(many, Err(Error::InsufficientData(_))), "{many:?}");
+    // More than the decoder's limit in one tile that could be there.
+    let large = survive(&announced([0, 4], &[1, 1 << 10, 1 << 10], [1, 1 << 10, 1 << 10], &entry));
+    assert!(matches!(large, Err(Error::LimitsExceeded(_))), "{large:?}");
+    // Elements of no bytes, in as many runs as one likes.
+    let empty = survive(&announced([3, 0], &[1, 1 << 22, 8000], [1, 1 << 22, 8], &entry));
+    assert!(matches!(empty, Err(Error::Corruption(_))), "{empty:?}");
+}
+
+#[test]
+fn a_box_of_a_large_tile_is_within_limits() {
+    let shape = [1, 1 << 10, 1 << 10];
+    let layout = Layout::new(Element::F32, shape);
+    let stream = Codec::classical().encode(&layout, &vec![0; 4 << 20], &"lossless".parse().unwrap()).unwrap();
+    let codec = Codec::classical().limits(Limits { max_decoded_bytes: 1 << 20 });
+    let refused = codec.decode_region(&stream, &[0; 3], &[1; 3]);
+    assert!(matches!(refused, Err(Error::LimitsExceeded(_))), "{refused:?}");
 }
 
 proptest! {
@@ -106,8 +134,8 @@ proptest! {
     }
 
     #[test]
-    fn many_wounds(which in 0usize..6, wounds in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..30)) {
-        let mut stream = streams().swap_remove(which);
+    fn many_wounds(which in 0..STREAMS.len(), wounds in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..30)) {
+        let mut stream = STREAMS[which].clone();
         for (at, byte) in wounds {
             let at = at.index(stream.len());
             stream[at] = byte;

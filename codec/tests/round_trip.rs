@@ -241,10 +241,61 @@ fn arrays_of_several_tiles() {
 fn empty_arrays_and_wrong_lengths() {
     let codec = Codec::classical();
     let layout = Layout::new(Element::F32, [3, 0, 5]);
-    let stream = codec.encode(&layout, &[], &"abs=1".parse().unwrap()).unwrap();
-    assert_eq!(codec.decode(&stream).unwrap().layout, layout);
+    for shape in [vec![3, 0, 5], vec![0, 4096, 16384], vec![1 << 40, 0], vec![0]] {
+        let layout = Layout::new(Element::F32, shape);
+        let stream = codec.encode(&layout, &[], &"abs=1".parse().unwrap()).unwrap();
+        assert_eq!(codec.decode(&stream).unwrap().layout, layout);
+        let nothing = vec![0; layout.shape.len()];
+        assert_eq!(codec.decode_region(&stream, &nothing, &layout.shape).unwrap(), []);
+    }
+    assert!(codec.encode(&Layout::new(Element { size: 0, ..Element::F32 }, [3]), &[], &Options::default()).is_err());
     assert!(codec.encode(&Layout::new(Element::F32, [3]), &[0; 8], &Options::default()).is_err());
     assert!(codec.encode(&layout, &[], &"abs=1,method=ae-sz".parse().unwrap()).unwrap_err().to_string().contains("ae-sz"));
+}
+
+/// More kinds of NaN than there are classes leave none for zeros below zero and fills, which need one.
+#[test]
+fn many_kinds_of_nan() {
+    let value = |i: u32| match i % 9 {
+        0 => f32::from_bits(0x7fc0_0000 | i),
+        1 => -0.0,
+        2 => 0.0,
+        3 if i > 300 => 1e20,
+        _ => (i as f32 * 0.01).sin(),
+    };
+    let values: Vec<f32> = (0..900).map(value).collect();
+    let bytes = f32_bytes(&values, ByteOrder::Little);
+    let layout = Layout::new(Element::F32, [30, 30]);
+    for spec in ["abs=1e-3", "pw_rel=1e-2", "nrmse=1e-3"] {
+        check(&layout, &bytes, &spec.parse().unwrap());
+        let decoded = Codec::classical().decode(&Codec::classical().encode(&layout, &bytes, &spec.parse().unwrap()).unwrap()).unwrap();
+        for (i, (before, after)) in values.iter().zip(decoded.bytes.as_chunks().0).enumerate() {
+            let exact = i % 9 < 3 && (i % 9 != 2 || spec.starts_with("pw_rel")) || *before == 1e20;
+            assert!(!exact || before.to_bits() == u32::from_le_bytes(*after), "{before} at {i}, {spec}");
+        }
+    }
+}
+
+/// Of an array of many tiles, cut in every direction.
+#[test]
+fn boxes_across_tiles() {
+    let layout = Layout::new(Element { order: ByteOrder::Big, ..Element::F32 }, [2, 40, 200, 210]);
+    let values: Vec<f32> = (0..layout.len().unwrap()).map(|i| i as f32).collect();
+    let codec = Codec::classical();
+    let stream = codec.encode(&layout, &f32_bytes(&values, ByteOrder::Big), &"lossless,effort=fast".parse().unwrap()).unwrap();
+    assert!(caesar_codec::inspect(&stream).unwrap().tiles.len() > 4);
+    for (start, count) in [([0; 4], [2, 40, 200, 210]), ([0, 13, 90, 95], [2, 20, 30, 40]), ([1, 39, 0, 209], [1, 1, 200, 1]), ([0, 0, 199, 0], [2, 40, 1, 210])] {
+        let part = f32_values(&codec.decode_region(&stream, &start, &count).unwrap(), ByteOrder::Big);
+        let mut expected = Vec::new();
+        for n in start[0]..start[0] + count[0] {
+            for t in start[1]..start[1] + count[1] {
+                for y in start[2]..start[2] + count[2] {
+                    expected.extend((start[3]..start[3] + count[3]).map(|x| (((n * 40 + t) * 200 + y) * 210 + x) as f64));
+                }
+            }
+        }
+        assert!(part == expected, "{count:?} at {start:?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ const REPEATED: u8 = 3;
 
 /// Encodes a tile's little-endian bytes. Never longer than the bytes plus one.
 pub fn encode(bytes: &[u8], element: Element, effort: Effort) -> Vec<u8> {
-    let size = element.size.max(1);
+    let Element { size, .. } = element;
     let first = &bytes[..size.min(bytes.len())];
     if bytes.len() > size && bytes.chunks_exact(size).all(|e| e == first) {
         return [&[REPEATED], first].concat();
@@ -36,7 +36,7 @@ pub fn encode(bytes: &[u8], element: Element, effort: Effort) -> Vec<u8> {
 
 /// Decodes a tile of `len` little-endian bytes.
 pub fn decode(part: &[u8], element: Element, len: usize) -> Result<Vec<u8>> {
-    let size = element.size.max(1);
+    let Element { size, .. } = element;
     let bytes = match part.split_first() {
         Some((&RAW, bytes)) => bytes.to_vec(),
         Some((&PCO, part)) => with_numbers(element, NumbersFrom { part, count: len / size }).flatten().unwrap_or_default(),

@@ -105,6 +105,9 @@ impl Header {
             _ => return corrupt("unknown byte order"),
         };
         let element = Element { kind, size: reader.length()?, order };
+        if element.size == 0 {
+            return corrupt("elements of no bytes");
+        }
         let rank = reader.u8()?;
         if usize::from(rank) > Layout::MAX_RANK {
             return corrupt(format!("rank {rank}"));
