@@ -103,6 +103,29 @@ def test_edge_chunks_padded_with_fill_values(tmp_path, fill):
     assert copy[:, :10, :10].tobytes() == data[:, :10, :10].tobytes()
 
 
+@pytest.mark.parametrize("mode, bound", BOUNDS)
+@pytest.mark.parametrize("shape, chunk", [((100, 150), (99, 149)), ((3, 70, 90), (2, 64, 64)), ((25, 20, 30), (24, 20, 30))])
+def test_padding_of_edge_chunks_does_not_count(tmp_path, shape, chunk, mode, bound):
+    """HDF5 fills what a chunk has beyond the end of its data set; each chunk keeps its bound over what is there."""
+    data = 273 + 0.05 * smooth(shape)
+    write(tmp_path / "a.h5", data, words(mode, bound), chunks=chunk)
+    copy = read(tmp_path / "a.h5")
+    for corner in np.ndindex(*(-(-n // c) for n, c in zip(shape, chunk))):
+        box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(corner, chunk))
+        assert_within(data[box], copy[box], mode, bound)
+
+
+def test_a_data_set_grows_into_padding(tmp_path):
+    data = smooth((5, 40, 50)) + 100
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        grows = file.create_dataset("v", data=data, maxshape=(None, 40, 50), chunks=(8, 40, 50), compression=FILTER, compression_opts=words("rel", 1e-2))
+        file.flush()
+        grows.resize(8, axis=0)
+    copy = read(tmp_path / "a.h5")
+    assert_within(data, copy[:5], "rel", 1e-2)
+    assert not copy[5:].any()
+
+
 SPECIALS = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, 1.2e-38, 3.4e38, -3.4e38, 9.96921e36, 1e20, -1e30])
 
 

@@ -57,6 +57,21 @@ def test_nccopy_packs_one_variable_with_a_method(classic, tmp_path):
 
 
 @tool("nccopy")
+@pytest.mark.parametrize("mode, bound", [("rel", 1e-3), ("nrmse", 1e-3)])
+def test_nccopy_pads_chunks_without_harm(tmp_path, mode, bound):
+    data = 200 + 10 * smooth((300, 260))
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        [file.createDimension(name, size) for name, size in zip("yx", data.shape)]
+        file.createVariable("t", "f4", ("y", "x"), fill_value=np.float32(1e20))[:] = data
+    form = ",".join(map(str, words(mode, bound)))
+    run("nccopy", "-c", "y/256,x/256", "-F", f"t,{FILTER},{form}", tmp_path / "a.nc", tmp_path / "b.nc")
+    applied(tmp_path / "b.nc", "t")
+    copy = variable(tmp_path / "b.nc", "t")
+    for box in [np.s_[:256, :256], np.s_[256:, :256], np.s_[:256, 256:], np.s_[256:, 256:]]:
+        assert_within(data[box], copy[box], mode, bound)
+
+
+@tool("nccopy")
 def test_nccopy_rechunks_a_packed_file(classic, tmp_path):
     packed, chunked = tmp_path / "packed.nc", tmp_path / "chunked.nc"
     run("nccopy", "-F", f"sst,{FILTER},0.01d", classic, packed)

@@ -38,18 +38,31 @@ impl Codec {
         if bytes.len() != header.layout.byte_len()? {
             return Err(Error::InvalidArgument(format!("{} bytes of memory for an array of {:?}", bytes.len(), header.layout)));
         }
-        let threads = self.threads_each(stream.tiles.len());
-        let mut tiles: Vec<_> = header.plan.places(bytes, element.size).into_iter().map(|place| (place, Ok(()))).collect();
+        match &header.margin {
+            None => self.decode_tiles(&stream, bytes)?,
+            Some(margin) => {
+                let mut inside = zeroed(margin.inside.iter().product::<usize>() * element.size)?;
+                self.decode_tiles(&stream, &mut inside)?;
+                margin.surround(&inside, &margin.inside, bytes, &header.layout.shape);
+            }
+        }
+        if element.order == ByteOrder::Big {
+            swap_bytes(bytes, element.size);
+        }
+        Ok((header.layout.clone(), memory))
+    }
+
+    /// All of a stream's tiles to their places, little-endian.
+    fn decode_tiles(&self, stream: &Stream, bytes: &mut [u8]) -> Result<()> {
+        let (header, threads) = (&stream.header, self.threads_each(stream.tiles.len()));
+        let places = header.plan.places(bytes, header.layout.element.size);
+        let mut tiles: Vec<_> = places.into_iter().map(|place| (place, Ok(()))).collect();
         pieces_side_by_side(self.threads, &mut tiles, 1, |i, tile| {
             for (place, result) in tile {
                 *result = self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads, place);
             }
         });
-        tiles.into_iter().try_for_each(|(_, result)| result)?;
-        if element.order == ByteOrder::Big {
-            swap_bytes(bytes, element.size);
-        }
-        Ok((header.layout.clone(), memory))
+        tiles.into_iter().try_for_each(|(_, result)| result)
     }
 
     /// Decodes the box `start..start + count` of an array, and only the tiles that it touches. Bytes in row-major
@@ -68,7 +81,27 @@ impl Codec {
             return Err(Error::InvalidArgument(format!("a box at {start:?} of {count:?} in an array of {shape:?}")));
         }
         let size = header.layout.element.size;
-        let mut bytes = zeroed(self.limits.check(count.iter().product::<usize>() * size)?)?;
+        let len = self.limits.check(count.iter().product::<usize>() * size)?;
+        let mut bytes = match &header.margin {
+            None => self.decode_box(&stream, start, count)?,
+            Some(margin) => {
+                let part = margin.part(start, count);
+                let inside = self.decode_box(&stream, start, &part)?;
+                let mut bytes = zeroed(len)?;
+                margin.surround(&inside, &part, &mut bytes, count);
+                bytes
+            }
+        };
+        if header.layout.element.order == ByteOrder::Big {
+            swap_bytes(&mut bytes, size);
+        }
+        Ok(bytes)
+    }
+
+    /// A box of what lies inside of the margin, little-endian.
+    fn decode_box(&self, stream: &Stream, start: &[usize], count: &[usize]) -> Result<Vec<u8>> {
+        let (header, shape, size) = (&stream.header, stream.header.inside(), stream.header.layout.element.size);
+        let mut bytes = zeroed(count.iter().product::<usize>() * size)?;
         if bytes.is_empty() {
             return Ok(bytes);
         }
@@ -113,13 +146,7 @@ impl Codec {
                 Err(e) => failure = Some(e),
             },
         );
-        if let Some(e) = failure {
-            return Err(e);
-        }
-        if header.layout.element.order == ByteOrder::Big {
-            swap_bytes(&mut bytes, size);
-        }
-        Ok(bytes)
+        failure.map_or(Ok(bytes), Err)
     }
 
     /// A tile's little-endian bytes, checked against their checksum, to the runs of equal length that are its place.

@@ -5,6 +5,7 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::field::{ByteOrder, Element, Layout};
 use crate::lattice::{Coded, Tile};
+use crate::margin::Margin;
 use crate::mask::{Survey, UNLISTED, encode_classes, fill_smooth};
 use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::network::ModelHash;
@@ -38,19 +39,25 @@ impl Codec {
         if layout.element.order == ByteOrder::Big {
             swap_bytes(native.to_mut(), layout.element.size);
         }
+        let margin = Margin::of(&native, &layout.shape, layout.element.size);
+        if let Some(margin) = &margin {
+            native = margin.cut(&native, &layout.shape).into();
+        }
+        let inside = margin.as_ref().map_or(&layout.shape, |margin| &margin.inside);
         let header = Header {
             version: Version::CURRENT,
             layout: layout.clone(),
             options: *options,
             lattice: None,
             specials: Vec::new(),
-            plan: Plan::new(&layout.shape, options.effort),
+            plan: Plan::new(inside, options.effort),
             models: Vec::new(),
+            margin,
         };
-        let bounded = options.bound != Bound::Lossless && options.method != MethodChoice::Lossless;
+        let bounded = options.bound != Bound::Lossless && options.method != MethodChoice::Lossless && layout.element.is_bounded() && !native.is_empty();
         Ok(match layout.element {
-            element if bounded && element.is_bounded() && element.size == 4 => self.encode_bounded::<f32>(header, &native),
-            element if bounded && element.is_bounded() => self.encode_bounded::<f64>(header, &native),
+            Element { size: 4, .. } if bounded => self.encode_bounded::<f32>(header, &native),
+            _ if bounded => self.encode_bounded::<f64>(header, &native),
             _ => self.encode_lossless(header, &native),
         })
     }

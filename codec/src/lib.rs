@@ -15,6 +15,7 @@ mod error;
 mod field;
 mod inspect;
 pub mod lattice;
+mod margin;
 mod mask;
 pub mod method;
 pub mod network;

@@ -11,7 +11,9 @@ static STREAMS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let bytes: Vec<u8> = field.iter().flat_map(|v| v.to_le_bytes()).collect();
     let encode = |layout, spec: &str| Codec::classical().encode(&layout, &bytes, &spec.parse().unwrap()).unwrap();
     let f32s = || Layout::new(Element::F32, [5, 24, 20]);
+    let padded = [&bytes[..4 * 24 * 20 * 4], &[0; 24 * 20 * 4]].concat();
     vec![
+        Codec::classical().encode(&f32s(), &padded, &"abs=1e-2".parse().unwrap()).unwrap(),
         encode(f32s(), "abs=1e-2"),
         encode(f32s(), "rel=1e-4,effort=fast"),
         encode(f32s(), "pw_rel=1e-1,effort=best"),
@@ -118,7 +120,7 @@ fn a_huge_announcement_allocates_nothing() {
 fn a_box_of_a_large_tile_is_within_limits() {
     let shape = [1, 1 << 10, 1 << 10];
     let layout = Layout::new(Element::F32, shape);
-    let stream = Codec::classical().encode(&layout, &vec![0; 4 << 20], &"lossless".parse().unwrap()).unwrap();
+    let stream = Codec::classical().encode(&layout, &(0..1 << 20).flat_map(u32::to_le_bytes).collect::<Vec<_>>(), &"lossless".parse().unwrap()).unwrap();
     let codec = Codec::classical().limits(Limits { max_decoded_bytes: 1 << 20 });
     let refused = codec.decode_region(&stream, &[0; 3], &[1; 3]);
     assert!(matches!(refused, Err(Error::LimitsExceeded(_))), "{refused:?}");

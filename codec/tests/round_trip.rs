@@ -276,6 +276,42 @@ fn many_kinds_of_nan() {
     }
 }
 
+/// What HDF5 pads a chunk with is kept, and neither widens the range nor has a share in the mean.
+#[test]
+fn a_margin_is_no_part_of_the_field() {
+    let shape = [3, 40, 50];
+    for (inside, padding) in [([3, 33, 50], 0.0), ([1, 40, 50], 0.0), ([2, 40, 1], -1e4), ([1, 1, 1], 0.0), ([0, 0, 0], 7.0)] {
+        let value = |i: usize| {
+            let [t, y, x] = [i / 2000, i / 50 % 40, i % 50];
+            let is_inside = t < inside[0] && y < inside[1] && x < inside[2];
+            is_inside.then(|| 273.0 + (x as f32 * 0.3).sin() * (y as f32 * 0.2).cos() + t as f32)
+        };
+        let field: Vec<Option<f32>> = (0..6000).map(value).collect();
+        let values: Vec<f32> = field.iter().map(|v| v.unwrap_or(padding)).collect();
+        let range = field.iter().flatten().fold(f32::MIN, |a, &b| a.max(b)) - field.iter().flatten().fold(f32::MAX, |a, &b| a.min(b));
+        for spec in ["rel=1e-2", "nrmse=1e-2", "psnr=40", "patch_nrmse=1e-2", "abs=1e-2", "lossless"] {
+            for order in [ByteOrder::Little, ByteOrder::Big] {
+                let layout = Layout::new(Element { order, ..Element::F32 }, shape);
+                let stream = check(&layout, &f32_bytes(&values, order), &spec.parse().unwrap());
+                let codec = Codec::classical();
+                let decoded = f32_values(&codec.decode(&stream).unwrap().bytes, order);
+                let errors: Vec<f64> = field.iter().zip(&decoded).filter_map(|(v, &d)| v.map(|v| f64::from(v) - d)).collect();
+                assert!(field.iter().zip(&decoded).all(|(v, &d)| v.is_some() || d == f64::from(padding)), "{spec} {inside:?}");
+                let of_range = if spec.starts_with("abs") { 1.0 } else { f64::from(range.max(0.0)) };
+                let error = match spec {
+                    "rel=1e-2" | "abs=1e-2" => errors.iter().fold(0.0, |a: f64, e| a.max(e.abs())),
+                    _ => (errors.iter().map(|e| e * e).sum::<f64>() / errors.len().max(1) as f64).sqrt(),
+                };
+                assert!(error <= 1e-2 * of_range, "{error} of {of_range}, {spec} {inside:?}");
+                let [start, count] = [[1, 20, 0], [2, 20, 9]];
+                let part = f32_values(&codec.decode_region(&stream, &start, &count).unwrap(), order);
+                let expected: Vec<f64> = (0..360).map(|i| decoded[(i / 180 + 1) * 2000 + (i / 9 % 20 + 20) * 50 + i % 9]).collect();
+                assert_eq!(part, expected, "{spec} {inside:?}");
+            }
+        }
+    }
+}
+
 /// Of an array of many tiles, cut in every direction.
 #[test]
 fn boxes_across_tiles() {

@@ -4,6 +4,7 @@ use super::bytes::{Reader, put_section, put_varint};
 use crate::bound::{Domain, Lattice};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Element, Kind, Layout};
+use crate::margin::Margin;
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
 use crate::tiles::Plan;
@@ -29,10 +30,12 @@ pub struct Header {
     pub layout: Layout,
     /// As the user asked.
     pub options: Options,
+    pub margin: Option<Margin>,
     /// How integers become values; `None` when every tile is lossless.
     pub lattice: Option<Lattice>,
     /// Bit patterns of the masked values: fills, NaNs, infinities, negative zero.
     pub specials: Vec<u64>,
+    /// Of what lies inside of the margin.
     pub plan: Plan,
     /// The models that tiles name by their place in this list.
     pub models: Vec<ModelHash>,
@@ -42,6 +45,11 @@ pub struct Header {
 pub const MAX_SPECIALS: usize = 15;
 
 impl Header {
+    /// Extents of the array without its margin.
+    pub fn inside(&self) -> &[usize] {
+        self.margin.as_ref().map_or(&self.layout.shape, |margin| &margin.inside)
+    }
+
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&MAGIC);
         out.push(self.version.0);
@@ -55,8 +63,13 @@ impl Header {
         out.push(bound.mode() as u8);
         out.push((method.number() | effort.number() << 4) as u8);
         put_section(out, format!("{:e}", bound.value()).as_bytes());
-        let is_cut = self.plan != Plan::whole(&self.layout.shape);
-        out.push(u8::from(self.lattice.is_some()) | u8::from(!self.models.is_empty()) << 1 | u8::from(is_cut) << 2);
+        let is_cut = self.plan != Plan::whole(self.inside());
+        let flags = [self.lattice.is_some(), !self.models.is_empty(), is_cut, self.margin.is_some()];
+        out.push(flags.iter().enumerate().map(|(i, &flag)| u8::from(flag) << i).sum());
+        if let Some(margin) = &self.margin {
+            margin.inside.iter().for_each(|&n| put_varint(out, n as u64));
+            out.extend_from_slice(&margin.value);
+        }
         if is_cut {
             put_varint(out, self.plan.item as u64);
             self.plan.tile.iter().for_each(|&n| put_varint(out, n as u64));
@@ -132,10 +145,18 @@ impl Header {
             other => other,
         })?;
         let flags = reader.u8()?;
-        if flags > 7 {
+        if flags > 15 {
             return corrupt("unknown flags");
         }
-        let mut plan = Plan::whole(&layout.shape);
+        let mut margin = None;
+        if flags & 8 != 0 {
+            let inside = layout.shape.iter().map(|_| reader.length()).collect::<Result<Vec<_>>>()?;
+            if inside.iter().zip(&layout.shape).any(|(inside, n)| inside > n) {
+                return corrupt("a margin outside of the array");
+            }
+            margin = Some(Margin { inside, value: reader.take(element.size)?.to_vec() });
+        }
+        let mut plan = Plan::whole(margin.as_ref().map_or(&layout.shape, |margin| &margin.inside));
         if flags & 4 != 0 {
             plan.item = reader.length()?;
             plan.tile = [reader.length()?, reader.length()?, reader.length()?];
@@ -173,7 +194,7 @@ impl Header {
                 models.push(ModelHash(reader.array()?));
             }
         }
-        Ok(Header { version, layout, options, lattice, specials, plan, models })
+        Ok(Header { version, layout, options, margin, lattice, specials, plan, models })
     }
 }
 
