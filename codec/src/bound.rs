@@ -183,7 +183,7 @@ impl Target {
 /// lossless; so is one too tight for 2^28 steps over the range, or a range beyond f64. A bound wider than the range is kept as
 /// it is and costs next to nothing.
 pub fn resolve<V: Value>(bound: Bound, survey: &Survey) -> Resolved {
-    let range = survey.high - survey.low;
+    let error = bound.error(survey.high - survey.low);
     if survey.ordinary == 0 {
         // Nothing but special values: any lattice serves.
         let lattice = Lattice { domain: Domain::Linear, low: 0.0, high: 0.0, step: 1.0, bin_bits: 0 };
@@ -195,8 +195,7 @@ pub fn resolve<V: Value>(bound: Bound, survey: &Survey) -> Resolved {
     };
     match bound {
         Bound::Lossless => Resolved::Lossless,
-        Bound::Absolute(error) => pointwise(error),
-        Bound::Relative(fraction) => pointwise(fraction * range),
+        Bound::Absolute(_) | Bound::Relative(_) => pointwise(error),
         Bound::PointwiseRelative(fraction) => {
             // The tighter side of the interval: log2(1 + r) < -log2(1 - r).
             let error = fraction.ln_1p() * std::f64::consts::LOG2_E;
@@ -206,21 +205,14 @@ pub fn resolve<V: Value>(bound: Bound, survey: &Survey) -> Resolved {
                 _ => Resolved::Lossless,
             }
         }
-        Bound::Nrmse(fraction) => mean_square::<V>(survey, fraction * range, EVEN, Target::MeanSquare),
-        Bound::Psnr(decibel) => mean_square::<V>(survey, range * of_decibel(decibel), EVEN, Target::MeanSquare),
-        Bound::PatchNrmse(fraction) => mean_square::<V>(survey, fraction * range, EVEN_IN_PATCHES, Target::PatchMeanSquare),
-        Bound::PatchPsnr(decibel) => mean_square::<V>(survey, range * of_decibel(decibel), EVEN_IN_PATCHES, Target::PatchMeanSquare),
+        Bound::Nrmse(_) | Bound::Psnr(_) => mean_square::<V>(survey, error, EVEN, Target::MeanSquare),
+        Bound::PatchNrmse(_) | Bound::PatchPsnr(_) => mean_square::<V>(survey, error, EVEN_IN_PATCHES, Target::PatchMeanSquare),
     }
 }
 
 /// An error evenly spread over ±e has a root mean square of e / √3; in a patch it is seldom more than e / 1.25.
 const EVEN: f64 = 1.7320508075688772;
 const EVEN_IN_PATCHES: f64 = 1.25;
-
-/// The error that so many decibel below the range are, in units of it.
-fn of_decibel(decibel: f64) -> f64 {
-    10f64.powf(-decibel / 20.0)
-}
 
 fn mean_square<V: Value>(survey: &Survey, rmse: f64, spread: f64, target: fn(f64) -> Target) -> Resolved {
     let limit = rmse * rmse;

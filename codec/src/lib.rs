@@ -33,5 +33,5 @@ pub use codec::{Codec, Decoded, Limits};
 pub use error::{Error, Result};
 pub use field::{ByteOrder, Element, Kind, Layout};
 pub use inspect::{Inspection, TileInspection, inspect};
-pub use options::{Bound, Effort, MethodChoice, Options, f64_of_words, words_of_f64};
+pub use options::{Bound, Effort, MODES, MethodChoice, Options, f64_of_words, words_of_f64};
 pub use patches::Patches;

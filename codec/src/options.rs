@@ -65,18 +65,20 @@ impl Options {
         Options { bound, method: MethodChoice::Auto, effort: Effort::Balanced }
     }
 
-    /// Whether this version can encode so; doors call it before the first chunk, where an error still reaches the user.
-    pub fn check(&self) -> Result<()> {
+    /// The same, if this version can encode so; doors call it before the first chunk, where an error still reaches the user.
+    pub fn check(self) -> Result<Self> {
         if self.method.is_available() {
-            return Ok(());
+            return Ok(self);
         }
         let known = METHODS.iter().filter(|(_, m)| m.is_available()).map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
         invalid(format!("method \"{}\" is not in this version; it has: {known}", self.method.name()))
     }
 }
 
-/// The words of the grammar in the order of their packed numbers.
-const MODES: [&str; 8] = ["lossless", "abs", "rel", "pw_rel", "nrmse", "psnr", "patch_nrmse", "patch_psnr"];
+// The words of the grammar in the order of their packed numbers.
+
+/// Names of the modes of a bound; all but the first take a number.
+pub const MODES: [&str; 8] = ["lossless", "abs", "rel", "pw_rel", "nrmse", "psnr", "patch_nrmse", "patch_psnr"];
 const METHODS: [(&str, MethodChoice); 7] = [
     ("auto", MethodChoice::Auto),
     ("caesar-v", MethodChoice::CaesarV),
@@ -177,6 +179,15 @@ impl Bound {
             | Bound::Psnr(b)
             | Bound::PatchNrmse(b)
             | Bound::PatchPsnr(b) => b,
+        }
+    }
+
+    /// The error that it allows, pointwise or as a root mean square, where values have this range; of `pw_rel` the fraction.
+    pub fn error(self, range: f64) -> f64 {
+        match self {
+            Bound::Relative(fraction) | Bound::Nrmse(fraction) | Bound::PatchNrmse(fraction) => fraction * range,
+            Bound::Psnr(decibel) | Bound::PatchPsnr(decibel) => 10f64.powf(-decibel / 20.0) * range,
+            other => other.value(),
         }
     }
 
