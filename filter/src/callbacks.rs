@@ -17,9 +17,11 @@ use std::slice;
 /// # Safety
 /// Called by HDF5 only.
 #[unsafe(naked)]
-#[cfg(target_arch = "x86_64")]
 pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr {
-    std::arch::naked_asm!("mov rcx, [rsp]", "jmp {}", sym set_local_from)
+    #[cfg(target_arch = "x86_64")]
+    std::arch::naked_asm!("mov rcx, [rsp]", "jmp {}", sym set_local_from);
+    #[cfg(target_arch = "aarch64")]
+    std::arch::naked_asm!("mov x3, x30", "b {}", sym set_local_from);
 }
 
 /// `H5Z_func_t`
@@ -27,7 +29,6 @@ pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr 
 /// # Safety
 /// Called by HDF5 only.
 #[unsafe(naked)]
-#[cfg(target_arch = "x86_64")]
 pub unsafe extern "C" fn filter(
     flags: c_uint,
     cd_nelmts: usize,
@@ -37,34 +38,10 @@ pub unsafe extern "C" fn filter(
     buf: *mut *mut c_void,
 ) -> usize {
     // The seventh argument lies on the stack; pushing it also aligns the stack for the call.
-    std::arch::naked_asm!("push qword ptr [rsp]", "call {}", "add rsp, 8", "ret", sym filter_from)
-}
-
-/// `H5Z_set_local_func_t`
-///
-/// # Safety
-/// Called by HDF5 only.
-#[unsafe(naked)]
-#[cfg(target_arch = "aarch64")]
-pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr {
-    std::arch::naked_asm!("mov x3, x30", "b {}", sym set_local_from)
-}
-
-/// `H5Z_func_t`
-///
-/// # Safety
-/// Called by HDF5 only.
-#[unsafe(naked)]
-#[cfg(target_arch = "aarch64")]
-pub unsafe extern "C" fn filter(
-    flags: c_uint,
-    cd_nelmts: usize,
-    cd_values: *const c_uint,
-    nbytes: usize,
-    buf_size: *mut usize,
-    buf: *mut *mut c_void,
-) -> usize {
-    std::arch::naked_asm!("mov x6, x30", "b {}", sym filter_from)
+    #[cfg(target_arch = "x86_64")]
+    std::arch::naked_asm!("push qword ptr [rsp]", "call {}", "add rsp, 8", "ret", sym filter_from);
+    #[cfg(target_arch = "aarch64")]
+    std::arch::naked_asm!("mov x6, x30", "b {}", sym filter_from);
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
