@@ -49,8 +49,8 @@ compile_error!("say here how a return address becomes one more argument on this 
 
 /// Runs a callback's body; an error or a panic becomes a message and `None`.
 fn guarded<T>(caller: Caller, callback: &CStr, body: impl FnOnce() -> Result<T, String>) -> Option<T> {
-    let run = || body().map_err(|message| report::fail(caller, callback, &message)).ok();
-    catch_unwind(AssertUnwindSafe(run)).ok().flatten()
+    let done = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err("internal error, please report it".into()));
+    done.map_err(|message| report::fail(caller, callback, &message)).ok()
 }
 
 extern "C" fn set_local_from(dcpl: Hid, element: Hid, space: Hid, caller: Caller) -> Herr {
