@@ -102,6 +102,11 @@ def test_the_line_for_nccopy(tmp_path, spec, name, monkeypatch):
     assert any("coordinate was changed" in note for note in rows["x"]["notes"]) == was_changed
 
 
+def test_no_lines_for_a_method_that_is_not_there():
+    done = run(CAESAR, "args", "abs=1e-2,method=caesar-d", code=2)
+    assert "caesar-d" in done.stderr and done.stdout == ""
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_the_line_for_h5py(plain, spec, monkeypatch):
     monkeypatch.chdir(plain.parent)

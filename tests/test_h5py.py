@@ -167,7 +167,7 @@ def test_optional_and_mandatory(tmp_path, flag):
 
 @pytest.mark.parametrize("form, offender", [
     ((9, 0, 0), "mode 9"), (words("abs", -1.0)[:3], "abs=-1"), (words("abs", np.inf)[:3], "abs=inf"), ((1, 0, 0, 7), "method 7"),
-    ((1, 0, 0, 0, 3), "effort 3"), ((1, 0, 0, 0, 0, 0), "6 cd_values"), ((1,) * 33, "33 cd_values"),
+    (words("abs", 1.0, "caesar-d"), "caesar-d"), (words("abs", 1.0, "ae-sz"), "ae-sz"), ((1, 0, 0, 0, 3), "effort 3"), ((1, 0, 0, 0, 0, 0), "6 cd_values"), ((1,) * 33, "33 cd_values"),
     ((0x0CAE0002, *words("abs", 1.0), 0x10000, 4, 9), "newer"), ((0x0CAE0001, *words("abs", 1.0), 0x10009, 4, 9), "kind 9"),
 ])
 def test_wrong_cd_values_are_named(tmp_path, form, offender):

@@ -5,7 +5,7 @@ use crate::abi::{Caller, Hid};
 use crate::host::Host;
 use crate::report;
 use crate::words::{self, Words};
-use caesar_codec::{ByteOrder, Element, Kind};
+use caesar_codec::{ByteOrder, Element, Kind, Options};
 
 /// Bytes of which nothing is known.
 pub const BYTES: Element = Element { kind: Kind::Opaque, size: 1, order: ByteOrder::Little };
@@ -19,7 +19,7 @@ pub fn set_local(caller: Caller, dcpl: Hid, element: Hid, space: Hid) -> Result<
         return Ok(());
     };
     let mut entry = host.entry(dcpl, ID)?;
-    let options = words::options(&entry.words).map_err(|error| error.to_string())?;
+    let options = words::options(&entry.words).and_then(Options::check).map_err(|error| error.to_string())?;
     let first = host.first_filter(dcpl)?;
     let words = if first == ID {
         let kind = host.element(element)?;
