@@ -67,6 +67,19 @@ def test_a_process_ends_well(tmp_path):
         assert done.stderr == ""
 
 
+def test_each_warning_is_told_once(tmp_path):
+    done = python(
+        """
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w") as file:
+    for name, first in {"a": {"shuffle": True}, "b": {"scaleoffset": 3}, "c": {"shuffle": True}}.items():
+        file.create_dataset(name, data=np.arange(1e3), chunks=(100,), compression=40044, **first)
+""",
+        tmp_path / "a.h5",
+    )
+    assert [line.split(" comes")[0] for line in done.stderr.splitlines()] == ["caesar: filter 2", "caesar: filter 6"]
+
+
 @pytest.mark.parametrize("library", ["libhdf5_serial.so.103", h5py.h5z.__file__])
 def test_closing_and_opening_hdf5(tmp_path, library):
     """H5close unloads plugins; the next use loads them again."""

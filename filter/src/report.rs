@@ -2,18 +2,21 @@
 
 use crate::abi::Caller;
 use crate::host::Host;
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::io::Write;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 fn print(message: &str) {
     let _ = writeln!(std::io::stderr(), "caesar: {message}");
 }
 
-/// Tells that something is done otherwise than asked; once a process, for it would only repeat itself.
+/// Tells that something is done otherwise than asked; in the same words once a process.
 pub fn warn(message: &str) {
-    static FIRST: Once = Once::new();
-    FIRST.call_once(|| print(message));
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(message.into()) {
+        print(message);
+    }
 }
 
 /// Prints the first error of a process: the next chunks would only repeat it.
