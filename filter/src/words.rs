@@ -24,6 +24,10 @@ pub struct Words {
     pub shape: Vec<u32>,
 }
 
+fn invalid<T>(message: String) -> Result<T> {
+    Err(Error::InvalidArgument(format!("cd_values of the file: {message}")))
+}
+
 /// Whether these are words of a file rather than of a user. No form of a user's has more than five.
 pub fn are_ours(words: &[u32]) -> bool {
     words.len() >= HEAD && words[0] >> 16 == MARK
@@ -60,7 +64,6 @@ impl Words {
 
     /// Words of a file, which may hold anything.
     pub fn read(words: &[u32]) -> Result<Self> {
-        let invalid = |message: String| Err(Error::InvalidArgument(format!("cd_values of the file: {message}")));
         let [mark, options @ .., element, size] = words.get(..HEAD).unwrap_or_default() else {
             return invalid(format!("{} words are too few", words.len()));
         };
@@ -90,15 +93,21 @@ impl Words {
         Ok(Words { options: Options::from_cd_values(options)?, element, fill, shape: shape.to_vec() })
     }
 
-    /// The layout of a chunk of `bytes` bytes; `None` when that is no chunk as these words describe it,
-    /// because another filter has been at it.
-    pub fn layout(&self, bytes: usize) -> Option<Layout> {
+    /// The layout of a chunk of `bytes` bytes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when these are words of another chunk: a program whose HDF5 is out of reach copies them from one data
+    /// set to the next, and set-up cannot correct them.
+    pub fn layout(&self, bytes: usize) -> Result<Layout> {
         let shape = match self.shape[..] {
-            [] if bytes % self.element.size == 0 => vec![bytes / self.element.size],
-            [] => return None,
+            [] => vec![bytes / self.element.size],
             ref shape => shape.iter().map(|&extent| extent as usize).collect(),
         };
-        Some(Layout::new(self.element, shape)).filter(|layout| layout.byte_len() == Ok(bytes))
+        let layout = Layout::new(self.element, shape);
+        if layout.byte_len() != Ok(bytes) {
+            return invalid(format!("elements of {} bytes, {:?} in a chunk, but this chunk has {bytes} bytes", self.element.size, layout.shape));
+        }
+        Ok(layout)
     }
 
     /// Bytes that a decoded chunk has, where the shape tells.
@@ -135,7 +144,7 @@ mod tests {
             assert!(words.write().len() <= 16);
             assert_eq!(words.chunk_bytes(), Some(8 << rank));
             assert_eq!(Words::read(&words.write()).unwrap(), words);
-            assert!(words.layout(8 << rank).is_some());
+            assert!(words.layout(8 << rank).is_ok());
         }
     }
 
@@ -145,7 +154,7 @@ mod tests {
             let words = sample(&extents);
             assert_eq!(words.chunk_bytes(), None);
             assert_eq!(words.layout(80).unwrap().shape, [10]);
-            assert_eq!(words.layout(81), None);
+            assert!(words.layout(81).is_err());
         }
     }
 
