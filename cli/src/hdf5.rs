@@ -2,6 +2,7 @@
 
 use crate::dataset::{Chunk, DataSet, Filter, Source, Stream};
 use anyhow::{Context, Result};
+use caesar_codec::threads::Share;
 use caesar_codec::{ByteOrder, Codec, Element, Kind, Layout};
 use h5zcaesar::ID;
 use hdf5_reader::error::Error;
@@ -53,12 +54,14 @@ pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
 }
 
 fn decoder(reading: Reading, tap: Tap) -> FilterFn {
-    let codec = Codec::new(caesar_onnx::models()).threads(std::thread::available_parallelism().map_or(1, |n| n.get()));
     Box::new(move |_, bytes, _| {
         let decode = || {
             let inspection = caesar_codec::inspect(bytes)?;
             let decoded = match reading {
-                Reading::Values => codec.decode(bytes)?.bytes,
+                Reading::Values => {
+                    let share = Share::take();
+                    Codec::new(caesar_onnx::models()).threads(share.threads()).decode(bytes)?.bytes
+                }
                 Reading::Headers => vec![0; inspection.layout.byte_len()?.min(HDF5_MAX_CHUNK_BYTES)],
             };
             Ok((decoded, inspection))
