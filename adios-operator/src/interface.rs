@@ -9,9 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::slice;
 use std::sync::Once;
 
-const INVALID_ARGUMENT: c_int = 1;
-const TOO_SMALL: c_int = 2;
-const INTERNAL: c_int = 8;
+/// The numbers of `caesar.h`, but for 0.
+#[derive(Clone, Copy)]
+enum Code {
+    InvalidArgument = 1,
+    TooSmall,
+    Damaged,
+    Incompatible,
+    ModelMissing,
+    ModelUnusable,
+    NoMemory,
+    Internal,
+}
 
 /// What the numbers mean, from 0.
 const MEANINGS: [&CStr; 9] = [
@@ -27,18 +36,18 @@ const MEANINGS: [&CStr; 9] = [
 ];
 
 /// Why a function did nothing: its number and a line for people.
-pub struct Failure(c_int, String);
+pub struct Failure(Code, String);
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let code = match error {
-            Error::InvalidArgument(_) => INVALID_ARGUMENT,
-            Error::Corruption(_) | Error::InsufficientData(_) => 3,
-            Error::Compatibility(_) => 4,
-            Error::ModelMissing { .. } => 5,
-            Error::Model(_) => 6,
-            Error::LimitsExceeded(_) => 7,
-            _ => INTERNAL,
+            Error::InvalidArgument(_) => Code::InvalidArgument,
+            Error::Corruption(_) | Error::InsufficientData(_) => Code::Damaged,
+            Error::Compatibility(_) => Code::Incompatible,
+            Error::ModelMissing { .. } => Code::ModelMissing,
+            Error::Model(_) => Code::ModelUnusable,
+            Error::LimitsExceeded(_) => Code::NoMemory,
+            _ => Code::Internal,
         };
         Failure(code, error.to_string())
     }
@@ -49,7 +58,7 @@ pub fn invalid<T>(what: &str) -> Result<T, Failure> {
 }
 
 fn too_small<T>(bytes: usize, capacity: usize) -> Result<T, Failure> {
-    Err(Failure(TOO_SMALL, format!("the result has {bytes} bytes, its buffer {capacity}")))
+    Err(Failure(Code::TooSmall, format!("the result has {bytes} bytes, its buffer {capacity}")))
 }
 
 thread_local! {
@@ -66,11 +75,11 @@ pub fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> c_int {
     static HOOK: Once = Once::new();
     // One plain line instead of a backtrace. The library has its own copy of Rust's standard library: no other code's hook is replaced.
     HOOK.call_once(|| set_hook(Box::new(|panic| tell(&format!("internal error, please report it: {panic}")))));
-    let done = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(Failure(INTERNAL, "internal error, please report it".into())));
+    let done = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(Failure(Code::Internal, "internal error, please report it".into())));
     let Err(Failure(code, message)) = done else { return 0 };
     let message = CString::new(message.replace('\0', "?")).expect("without zeros");
     MESSAGE.with(|last| last.replace(message));
-    code
+    code as c_int
 }
 
 /// A slice of C's pointer and length.
@@ -131,9 +140,7 @@ pub unsafe fn array(kind: c_int, rank: usize, shape: *const usize) -> Result<Arr
 }
 
 fn options(text: &str) -> Result<Options, Failure> {
-    let options: Options = text.parse()?;
-    options.check()?;
-    Ok(options)
+    Ok(text.parse::<Options>()?.check()?)
 }
 
 /// # Safety
