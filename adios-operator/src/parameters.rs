@@ -1,6 +1,6 @@
 //! An operator's parameters, as they stand in a simulation's XML or YAML, into options.
 
-use caesar_codec::{Error, Options, Result};
+use caesar_codec::{Error, MODES, Options, Result};
 
 /// Reads parameters, each a key in any case and a value. Gives the options, and the keys that nobody knows: with one of those,
 /// the options are lossless, for it may have been meant to be the bound.
@@ -15,7 +15,7 @@ pub fn options<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
         match key.as_str() {
             // ADIOS2's own.
             "pluginname" | "pluginlibrary" | "verbose" => (),
-            "abs" | "rel" | "pw_rel" | "nrmse" | "psnr" | "patch_nrmse" | "patch_psnr" | "accuracy" | "tolerance" => {
+            _ if is_bound(&key) => {
                 if let Some((first, _)) = &bound {
                     return invalid(name, format!("a second bound after \"{first}\""));
                 }
@@ -43,6 +43,11 @@ pub fn options<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     };
     options.check()?;
     Ok((if unknown.is_empty() { options } else { Options::default() }, unknown))
+}
+
+/// The modes that take a number, and two words for one that a separate `mode` names.
+fn is_bound(key: &str) -> bool {
+    MODES[1..].contains(&key) || matches!(key, "accuracy" | "tolerance")
 }
 
 fn invalid<T>(name: &str, what: String) -> Result<T> {
