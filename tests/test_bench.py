@@ -96,6 +96,20 @@ def test_figures_are_those_of_a_file(file, tmp_path, name):
             assert re.fullmatch(r"caesar-v-\S+ on .+", row["networks"])
 
 
+def test_fill_values_are_kept_whatever_the_file(tmp_path):
+    netCDF4 = pytest.importorskip("netCDF4")
+    data, stored = smooth((80, 60)), set()
+    # Too few to be found by themselves.
+    data[::20, ::20] = 5.5
+    for kind in ["NETCDF4", "NETCDF3_CLASSIC"]:
+        with netCDF4.Dataset(tmp_path / kind, "w", format=kind) as file:
+            file.createDimension("y", 80), file.createDimension("x", 60)
+            file.createVariable("v", "f4", ("y", "x"), fill_value=5.5)[:] = data
+        bench(f"{tmp_path / kind}:v", "abs=0.5", "--method=interpolation", "--effort=fast", "--csv", tmp_path / "out.csv")
+        stored.add(measurements(tmp_path / "out.csv")[0]["bytes"])
+    assert len(stored) == 1
+
+
 def test_peers_are_given_the_mean_for_gaps(file, tmp_path, plugins):
     import hdf5plugin
 
