@@ -261,7 +261,7 @@ fn print(rows: &[Row]) {
         row.faults.iter().for_each(|fault| println!("FAULT  {}: {fault}", row.dataset));
         row.notes.iter().for_each(|note| println!("note   {}: {note}", row.dataset));
     }
-    let is_relative = |row: &Row| row.bound.as_deref().is_some_and(|b| ["rel", "nrmse", "psnr", "patch"].iter().any(|m| b.starts_with(m)));
+    let is_relative = |row: &Row| row.bound.iter().flat_map(|b| b.split(" or ")).any(|b| ["rel", "nrmse", "psnr", "patch"].iter().any(|m| b.starts_with(m)));
     if rows.iter().any(is_relative) {
         println!("rel, nrmse, psnr and those of patches were checked chunk by chunk, against the range of each chunk; PSNR and NRMSE are those of the whole.");
     }
