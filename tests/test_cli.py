@@ -171,6 +171,15 @@ def test_a_changed_integer_is_found(plain, packed):
     assert verify(plain, packed, code=1)["n"]["faults"] == ["1 values differ"]
 
 
+def test_a_changed_text_is_found(plain, packed):
+    for path, letter in [(plain, "b"), (packed, "c")]:
+        with h5py.File(path, "a") as file:
+            file["letters"], file["words"] = ["a", letter], "a" + 20 * letter
+            file["same"] = ["a", "b"]
+    rows = verify(plain, packed, code=1)
+    assert [name for name, row in rows.items() if row["faults"]] == ["letters", "words"]
+
+
 def test_a_chunk_stored_without_the_filter_is_named(plain, packed):
     with h5py.File(packed, "a") as file:
         chunk = file["t"][4:6, 16:30, 0:16]

@@ -89,15 +89,17 @@ impl Default for Comparison {
 impl Comparison {
     pub fn of(pair: &Pair) -> Self {
         let size = pair.element.size.max(1);
-        let elements = || pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size));
         let mut found = Comparison::default();
         if !pair.element.is_bounded() {
-            found.changed = elements().filter(|(x, y)| x != y).count();
+            // Texts of variable length are no multiples of their element, nor are two of them equally long.
+            let elements = pair.original.chunks(size).zip(pair.copy.chunks(size));
+            let missing = pair.original.len().abs_diff(pair.copy.len()).div_ceil(size);
+            found.changed = elements.filter(|(x, y)| x != y).count() + missing;
             found.broken = found.changed;
             return found;
         }
         let mut used = 0f64;
-        for (x, y) in elements() {
+        for (x, y) in pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size)) {
             found.changed += usize::from(x != y);
             let (original, decoded) = (Value::of(x), Value::of(y));
             if !original.is_ordinary(pair.specials) {
