@@ -107,8 +107,7 @@ impl Comparison {
                 continue;
             }
             found.blurred += usize::from(Some(original.bits) == pair.fill && x != y);
-            // A NaN in the place of a number is no small error.
-            let error = Some((original.number - decoded.number).abs()).filter(|e| !e.is_nan()).unwrap_or(f64::INFINITY);
+            let error = original.distance(decoded);
             if let Some(Bound::PointwiseRelative(fraction)) = pair.bound {
                 used = used.max(share(error, fraction * original.number.abs()));
             }
@@ -118,18 +117,18 @@ impl Comparison {
             found.high = found.high.max(original.number);
             found.points += 1;
         }
-        found.used = pair.bound.map(|bound| match bound {
-            Bound::Lossless => {
-                found.broken = found.changed;
-                0.0
+        found.used = pair.bound.map(|bound| {
+            let allowed = bound.error(found.chunk_range(pair, bound.error(1.0)));
+            match bound {
+                Bound::Lossless => {
+                    found.broken = found.changed;
+                    0.0
+                }
+                Bound::PointwiseRelative(_) => used,
+                Bound::Absolute(_) | Bound::Relative(_) => share(found.max_error, allowed),
+                Bound::Nrmse(_) | Bound::Psnr(_) => mean_share(found.rmse(pair), allowed),
+                Bound::PatchNrmse(_) | Bound::PatchPsnr(_) => mean_share(worst_patch(pair), allowed),
             }
-            Bound::Absolute(error) => share(found.max_error, error),
-            Bound::PointwiseRelative(_) => used,
-            Bound::Relative(fraction) => share(found.max_error, fraction * found.chunk_range(pair, fraction)),
-            Bound::Nrmse(fraction) => found.mean_share(pair, fraction),
-            Bound::Psnr(decibel) => found.mean_share(pair, 10f64.powf(-decibel / 20.0)),
-            Bound::PatchNrmse(fraction) => found.patch_share(pair, fraction),
-            Bound::PatchPsnr(decibel) => found.patch_share(pair, 10f64.powf(-decibel / 20.0)),
         });
         found
     }
@@ -145,41 +144,11 @@ impl Comparison {
         if range > self.high - self.low { range * (1.0 + 2.0 * fraction) } else { range }
     }
 
-    /// The root mean square error over that of the bound. The padding counts as points without error, since
-    /// its original values are not known.
-    fn mean_share(&self, pair: &Pair, fraction: f64) -> f64 {
+    /// Root mean square error of what was compressed at once. The padding counts as points without error, since its
+    /// original values are not known.
+    fn rmse(&self, pair: &Pair) -> f64 {
         let points = self.points + ordinary(pair.padding, pair).count();
-        self.rmse_share((self.squares / points.max(1) as f64).sqrt(), pair, fraction)
-    }
-
-    /// The same of the patch with the largest root mean square error.
-    fn patch_share(&self, pair: &Pair, fraction: f64) -> f64 {
-        let size = pair.element.size.max(1);
-        let patches: Vec<usize> = Patches::new(pair.extents).of_points().collect();
-        let mut sums = vec![(0.0, 0.0); Patches::new(pair.extents).count()];
-        let mut is_padding = vec![true; patches.len()];
-        let inside = rows(pair.extents, &vec![0; pair.extents.len()], pair.shape).into_iter().flatten();
-        for (at, (x, y)) in inside.zip(pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size))) {
-            is_padding[at] = false;
-            let (original, decoded) = (Value::of(x), Value::of(y));
-            if original.is_ordinary(pair.specials) {
-                let (squares, points) = sums[patches[at]];
-                sums[patches[at]] = (squares + (original.number - decoded.number).powi(2), points + 1.0);
-            }
-        }
-        let padded = (0..patches.len()).filter(|&at| is_padding[at]).zip(pair.padding.chunks_exact(size));
-        for (at, _) in padded.filter(|(_, value)| Value::of(value).is_ordinary(pair.specials)) {
-            sums[patches[at]].1 += 1.0;
-        }
-        // A NaN is the largest of all.
-        let of_patches = sums.into_iter().map(|(squares, points)| (squares / f64::max(points, 1.0)).sqrt());
-        let worst = of_patches.max_by(f64::total_cmp).unwrap_or_default();
-        self.rmse_share(worst, pair, fraction)
-    }
-
-    fn rmse_share(&self, rmse: f64, pair: &Pair, fraction: f64) -> f64 {
-        let share = share(rmse, fraction * self.chunk_range(pair, fraction));
-        if share > 1.0 && share <= 1.0 + SUM_ROUNDING { 1.0 } else { share }
+        (self.squares / points.max(1) as f64).sqrt()
     }
 
     pub fn add(&mut self, chunk: &Comparison) {
@@ -209,9 +178,37 @@ impl Comparison {
     }
 }
 
+/// [`Comparison::rmse`] of the patch in which it is largest.
+fn worst_patch(pair: &Pair) -> f64 {
+    let size = pair.element.size.max(1);
+    let patches: Vec<usize> = Patches::new(pair.extents).of_points().collect();
+    let mut sums = vec![(0.0, 0.0); Patches::new(pair.extents).count()];
+    let mut is_padding = vec![true; patches.len()];
+    let inside = rows(pair.extents, &vec![0; pair.extents.len()], pair.shape).into_iter().flatten();
+    for (at, (x, y)) in inside.zip(pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size))) {
+        is_padding[at] = false;
+        let original = Value::of(x);
+        if original.is_ordinary(pair.specials) {
+            let (squares, points) = sums[patches[at]];
+            sums[patches[at]] = (squares + original.distance(Value::of(y)).powi(2), points + 1.0);
+        }
+    }
+    let padded = (0..patches.len()).filter(|&at| is_padding[at]).zip(pair.padding.chunks_exact(size));
+    for (at, _) in padded.filter(|(_, value)| Value::of(value).is_ordinary(pair.specials)) {
+        sums[patches[at]].1 += 1.0;
+    }
+    sums.into_iter().map(|(squares, points)| (squares / f64::max(points, 1.0)).sqrt()).fold(0.0, f64::max)
+}
+
 /// How much of a bound an error uses up; without error nothing, even of a bound of 0.
 fn share(error: f64, bound: f64) -> f64 {
     if error == 0.0 { 0.0 } else { error / bound }
+}
+
+/// The same of a root mean square.
+fn mean_share(rmse: f64, bound: f64) -> f64 {
+    let share = share(rmse, bound);
+    if share > 1.0 && share <= 1.0 + SUM_ROUNDING { 1.0 } else { share }
 }
 
 /// A binary32 or binary64 number.
@@ -234,6 +231,12 @@ impl Value {
                 Value { bits, number: f64::from_bits(bits) }
             }
         }
+    }
+
+    /// A NaN in the place of a number is no small error.
+    fn distance(self, decoded: Value) -> f64 {
+        let distance = (self.number - decoded.number).abs();
+        if distance.is_nan() { f64::INFINITY } else { distance }
     }
 
     /// Whether it belongs to the field: no NaN, no fill.
@@ -314,8 +317,12 @@ mod tests {
     #[test]
     fn a_nan_for_a_number_breaks_every_bound() {
         let copy = [0.0, f32::NAN, 2.0, 4.0];
-        for bound in ["abs=1e9", "rel=1", "pw_rel=1"] {
-            assert!(!(compare(&FIELD, &copy, bound).used.unwrap() <= 1.0), "{bound}");
+        for bound in ["abs=1e9", "rel=1", "pw_rel=1", "nrmse=1", "patch_nrmse=1"] {
+            let mut total = compare(&FIELD, &copy, bound);
+            assert!(total.used > Some(1.0), "{bound}");
+            // Other chunks do not make it good.
+            total.add(&compare(&FIELD, &FIELD, bound));
+            assert!(total.used > Some(1.0), "{bound}");
         }
     }
 

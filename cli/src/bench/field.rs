@@ -74,12 +74,7 @@ impl Field {
 
     /// The pointwise or root mean square error that a bound stands for; of `pw_rel` the fraction.
     pub fn resolve(&self, bound: Bound) -> f64 {
-        let range = (self.high - self.low).max(0.0);
-        match bound {
-            Bound::Relative(fraction) | Bound::Nrmse(fraction) | Bound::PatchNrmse(fraction) => fraction * range,
-            Bound::Psnr(decibel) | Bound::PatchPsnr(decibel) => 10f64.powf(-decibel / 20.0) * range,
-            bound => bound.value(),
-        }
+        bound.error((self.high - self.low).max(0.0))
     }
 
     /// All values of the field or of a copy of it; `None` where the field has no ordinary one.
