@@ -3,11 +3,12 @@
 use crate::block::{self, Array};
 use caesar_codec::{Error, Options};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::slice;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 /// The numbers of `caesar.h`, but for 0.
 #[derive(Clone, Copy)]
@@ -68,6 +69,14 @@ thread_local! {
 /// One line on stderr, which may be closed.
 pub fn tell(message: &str) {
     let _ = writeln!(std::io::stderr(), "caesar: {message}");
+}
+
+/// The same, in the same words once a process.
+pub fn tell_once(message: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(message.into()) {
+        tell(message);
+    }
 }
 
 /// Runs a function's body; an error or a panic becomes a message and a number.

@@ -1,10 +1,9 @@
 //! What ADIOS2 looks up in the library, and what `shim.cpp` needs beside `caesar.h`.
 
-use crate::interface::{array, guarded, hand_over, tell, text, view};
+use crate::interface::{array, guarded, hand_over, tell_once, text, view};
 use crate::parameters;
 use std::ffi::{c_char, c_int, c_void};
 use std::slice;
-use std::sync::Once;
 
 unsafe extern "C" {
     /// `OperatorCreate` of `shim.cpp`.
@@ -54,9 +53,7 @@ pub unsafe extern "C" fn caesar_adios2_options(lines: *const c_char, out: *mut c
         let lines = unsafe { text(lines, "parameters") }?.lines();
         let (options, unknown) = parameters::options(lines.filter_map(|line| line.split_once('=')))?;
         if !unknown.is_empty() {
-            static FIRST: Once = Once::new();
-            let names = unknown.join("\", \"");
-            FIRST.call_once(|| tell(&format!("unknown operator parameter \"{names}\": the data are stored losslessly")));
+            tell_once(&format!("unknown operator parameter \"{}\": the data are stored losslessly", unknown.join("\", \"")));
         }
         // SAFETY: the contract above.
         unsafe { hand_over(format!("{options}\0").as_bytes(), out.cast(), capacity) }

@@ -85,6 +85,15 @@ def test_an_unknown_key_warns_once_and_all_is_lossless(tmp_path):
     assert error(smooth((24, 40, 50)), read(tmp_path / "a.bp", step=2)) == 0
 
 
+def test_every_unknown_key_is_told_once():
+    done = python("""
+from conftest import NAMES, adios2
+for key in ["precision", "level", "precision"]:
+    adios2.Adios().define_operator("caesar", "plugin", {**NAMES, key: "12"})
+""")
+    assert [line.split('"')[1] for line in done.stderr.splitlines()] == ["precision", "level"]
+
+
 def test_values_do_not_depend_on_the_number_of_threads(tmp_path):
     field = smooth((70, 200, 160))
     write_one(tmp_path / "a.bp", field, {"abs": "1e-3", "effort": "fast"})
