@@ -1,9 +1,9 @@
 //! Networks for the codec: the model store, the checker of the exact-integer profile (`docs/determinism.md`), the embedded
 //! engine that runs it anywhere, and ONNX Runtime where it is found.
 //!
-//! [`models`] is all that the codec needs. Nothing is loaded before it asks for a model, nothing here holds a lock while a
-//! network runs, and every call may come from any thread. A process that forks after a session was made must not use
-//! CUDA in the child; the CPU paths keep no threads.
+//! [`models`] is all that the codec needs. Nothing is loaded before it asks for a model, no lock is held while a
+//! network runs but for its known answers, and every call may come from any thread. A process that forks after a session
+//! was made must not use CUDA in the child; the CPU paths keep no threads.
 
 mod dense;
 pub mod doctor;
@@ -13,7 +13,7 @@ mod known;
 mod manifest;
 mod model;
 mod network;
-mod notice;
+pub mod notice;
 mod onnxruntime;
 mod profile;
 mod proto;
