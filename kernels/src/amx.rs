@@ -1,13 +1,9 @@
 //! AMX: eight registers of 16 rows of 64 bytes, and products of them. The system gives them to processes that ask.
 
-use std::sync::OnceLock;
-
-/// Whether the processor has the instructions and the system lets this process use their registers. Where `CAESAR_KERNELS` names other
-/// instructions, it is not asked: from then on it would want larger signal stacks of the process.
-pub fn available() -> bool {
-    static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    let wanted = || std::env::var("CAESAR_KERNELS").map_or(true, |name| name == "amx");
-    *AVAILABLE.get_or_init(|| wanted() && has_instructions() && permitted())
+/// Whether the processor has the instructions and the system, when asked, lets this process use their registers. From then on it wants
+/// larger signal stacks of the process.
+pub(crate) fn available() -> bool {
+    has_instructions() && permitted()
 }
 
 fn has_instructions() -> bool {

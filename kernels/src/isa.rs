@@ -9,8 +9,9 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Isa(Set);
 
+/// Sets of instructions for which there are kernels, the slowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Set {
+pub enum Set {
     Portable,
     Neon,
     NeonDot,
@@ -73,9 +74,14 @@ impl Isa {
     /// What every processor has.
     pub const PORTABLE: Isa = Isa(Set::Portable);
 
+    /// A set, if this processor has it.
+    pub fn of(set: Set) -> Option<Isa> {
+        set.is_available().then_some(Isa(set))
+    }
+
     /// All of this processor, the slowest first.
     pub fn available() -> Vec<Isa> {
-        Set::ALL.into_iter().filter(|set| set.is_available()).map(Isa).collect()
+        Set::ALL.into_iter().filter_map(Isa::of).collect()
     }
 
     /// The fastest of this processor, or no faster than the one that the environment variable `CAESAR_KERNELS` names
@@ -85,14 +91,16 @@ impl Isa {
         *BEST.get_or_init(|| Isa::chosen(std::env::var("CAESAR_KERNELS").ok().as_deref()))
     }
 
-    pub(crate) fn set(self) -> Set {
+    /// Which it is.
+    pub fn set(self) -> Set {
         self.0
     }
 
     fn chosen(name: Option<&str>) -> Isa {
         let named = name.and_then(|name| Set::ALL.into_iter().find(|set| set.name() == name));
         let limit = named.unwrap_or(Set::Amx);
-        Self::available().into_iter().rfind(|isa| isa.0 <= limit).unwrap_or(Isa::PORTABLE)
+        // None beyond the limit is looked for: to ask for AMX has a price.
+        Set::ALL.into_iter().rev().filter(|set| *set <= limit).find_map(Isa::of).unwrap_or(Isa::PORTABLE)
     }
 }
 

@@ -15,7 +15,7 @@ mod scales;
 mod team;
 mod vector;
 
-pub use isa::Isa;
+pub use isa::{Isa, Set};
 pub use loops::{Loops, run};
 pub use predictor::{Dense, OUTPUTS, Predictor};
 pub use row::{References, Row};

@@ -1,7 +1,8 @@
 //! Plain loops, compiled once more for wider registers than every processor has.
 
+use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
-use crate::isa::{Isa, Set};
+use crate::isa::Set;
 
 /// Loops over slices, simple enough that a compiler finds the vector instructions.
 pub trait Loops {
@@ -13,18 +14,25 @@ pub trait Loops {
 
 /// Runs loops with the instructions of this processor.
 pub fn run<L: Loops>(loops: L) -> L::Result {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-    fn avx2<L: Loops>(loops: L) -> L::Result {
+    Isa::best().run(loops)
+}
+
+impl Isa {
+    /// Runs loops with these instructions, but none beyond AVX2.
+    pub fn run<L: Loops>(self, loops: L) -> L::Result {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+        fn avx2<L: Loops>(loops: L) -> L::Result {
+            loops.run()
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        if self.set() >= Set::Avx2 {
+            // SAFETY: an `Isa` exists only for instructions that this processor has, and the faster ones have these too.
+            return unsafe { avx2(loops) };
+        }
         loops.run()
     }
-
-    #[cfg(target_arch = "x86_64")]
-    if Isa::best().set() >= Set::Avx2 {
-        // SAFETY: an `Isa` exists only for instructions that this processor has, and the faster ones have these too.
-        return unsafe { avx2(loops) };
-    }
-    loops.run()
 }
 
 /// Makes of a function over slices one that runs as [`Loops`].

@@ -1,7 +1,6 @@
 //! A graph ready to run: the embedded engine, and whatever accelerator reproduces it.
 
-use crate::dense;
-use crate::engine::{Engine, Failure, Path};
+use crate::engine::Engine;
 use crate::graph::Graph;
 use crate::known::Known;
 use crate::notice;
@@ -10,29 +9,11 @@ use crate::profile::{self, OutputKind};
 use crate::settings::{Device, Library, Settings};
 use caesar_codec::network::{Dense, Network, Tensor, pixels_by_planes};
 use caesar_codec::{Error, Result};
+use caesar_kernels::{Isa, Set};
 use ort::session::Session;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Shape(what) => Error::InvalidArgument(what),
-            Failure::Limit(what) => Error::LimitsExceeded(what),
-        }
-    }
-}
-
-impl Network for Engine {
-    fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
-        Ok(self.run(inputs)?)
-    }
-
-    fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>> {
-        Ok(self.run_pixels(pixels, rows)?)
-    }
-}
 
 /// What makes a network.
 #[derive(Clone)]
@@ -46,13 +27,13 @@ pub struct Source {
 impl Source {
     /// Checks the profile and, on the engine, the known answers.
     pub fn engine(&self) -> Result<Engine> {
-        let engine = Engine::new(self.graph()?, Path::best());
+        let engine = Engine::new(self.graph()?, Isa::best());
         self.known.check(&engine)?;
         Ok(engine)
     }
 
     /// Checks the profile.
-    pub fn graph(&self) -> Result<Graph> {
+    fn graph(&self) -> Result<Graph> {
         let outside = |why| Error::Model(format!("outside the exact-integer profile: {why}"));
         profile::check(&self.file, &self.outputs).map_err(outside)
     }
@@ -105,18 +86,16 @@ impl Accelerator {
 /// A provider that is worth trying and reproduces the known answers, before the engine, which always stands behind it.
 pub struct Accelerated {
     engine: Engine,
-    dense: Option<Vec<Dense>>,
     accelerator: Mutex<Option<Arc<Accelerator>>>,
 }
 
 impl Accelerated {
     pub fn new(source: &Source, settings: &Settings) -> Result<Self> {
-        let network = Self::with(source.engine()?, choose(source, settings));
-        Ok(Accelerated { dense: dense::layers(&source.graph()?), ..network })
+        Ok(Self::with(source.engine()?, choose(source, settings)))
     }
 
     pub fn with(engine: Engine, accelerator: Option<Accelerator>) -> Self {
-        Accelerated { engine, dense: None, accelerator: Mutex::new(accelerator.map(Arc::new)) }
+        Accelerated { engine, accelerator: Mutex::new(accelerator.map(Arc::new)) }
     }
 
     /// What runs it; `None`: the engine.
@@ -157,14 +136,14 @@ impl Network for Accelerated {
         self.engine.check_inputs(inputs)?;
         match self.current() {
             Some(accelerator) => self.accelerated(&accelerator, inputs),
-            None => Ok(self.engine.run(inputs)?),
+            None => self.engine.run(inputs),
         }
     }
 
     fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>> {
         match self.current() {
             Some(_) => pixels_by_planes(self, &pixels, rows),
-            None => Ok(self.engine.run_pixels(pixels, rows)?),
+            None => self.engine.run_pixels(pixels, rows),
         }
     }
 
@@ -173,7 +152,7 @@ impl Network for Accelerated {
     }
 
     fn dense(&self) -> Option<&[Dense]> {
-        self.dense.as_deref()
+        self.engine.dense()
     }
 
     fn accelerated(&self) -> bool {
@@ -187,12 +166,12 @@ pub fn providers(runtime: &Runtime) -> Vec<Provider> {
     cuda.into_iter().chain([Provider::Cpu]).collect()
 }
 
-/// Whether a provider may be faster than the engine, or was asked for. On the CPU the engine's vector paths are faster than
-/// ONNX Runtime (`docs/determinism.md`), and need no library.
+/// Whether a provider may be faster than the engine, or was asked for. On the CPU the engine's vector kernels, for AVX2 and more, are
+/// faster than ONNX Runtime (`docs/determinism.md`), and need no library.
 fn worth_trying(provider: Provider, settings: &Settings) -> bool {
     match provider {
         Provider::Cuda => settings.device != Device::Cpu,
-        Provider::Cpu => matches!(settings.library, Library::At(_)) || Path::best() == Path::Portable,
+        Provider::Cpu => matches!(settings.library, Library::At(_)) || Isa::of(Set::Avx2).is_none(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Tensors inside the engine: row-major as ONNX sees them, or images with their channels innermost.
 
 use crate::engine::spare::{Item, Spare};
-use crate::engine::{Cut, Failure, MAX_ELEMENTS};
+use crate::engine::{Cut, MAX_ELEMENTS};
 use caesar_codec::network::Tensor;
+use caesar_codec::{Error, Result};
 use std::borrow::Cow;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,27 +29,27 @@ pub fn pitch(channels: usize) -> usize {
 }
 
 /// Product of the dimensions, refused beyond the engine's limit.
-pub fn elements(shape: &[usize]) -> Result<usize, Failure> {
+pub fn elements(shape: &[usize]) -> Result<usize> {
     shape
         .iter()
         .try_fold(1usize, |n, &d| n.checked_mul(d))
         .filter(|&n| n <= MAX_ELEMENTS)
-        .ok_or_else(|| Failure::limit(format!("a tensor of {shape:?} is too large")))
+        .ok_or_else(|| Error::LimitsExceeded(format!("a tensor of {shape:?} is too large")))
 }
 
 impl<T: Item> Block<T> {
     /// An image of any values.
-    pub fn of_spare(shape: [usize; 4], spare: &Spare) -> Result<Self, Failure> {
+    pub fn of_spare(shape: [usize; 4], spare: &Spare) -> Result<Self> {
         let [n, c, h, w] = shape;
         let data = spare.take(elements(&[n, h, w, pitch(c)])?);
         Ok(Block { shape: shape.to_vec(), order: Order::ChannelsLast, data })
     }
 
     /// An image of shape N, H, W, C.
-    pub fn of_pixels(pixels: Tensor<T>, spare: &Spare) -> Result<Self, Failure> {
+    pub fn of_pixels(pixels: Tensor<T>, spare: &Spare) -> Result<Self> {
         let [n, h, w, c] = image_shape(&pixels.shape)?;
         if elements(&pixels.shape)? != pixels.data.len() {
-            return Err(Failure::shape(format!("an image of {:?} with {} values", pixels.shape, pixels.data.len())));
+            return Err(Error::InvalidArgument(format!("an image of {:?} with {} values", pixels.shape, pixels.data.len())));
         }
         if pitch(c) == c {
             return Ok(Block { shape: vec![n, c, h, w], order: Order::ChannelsLast, data: pixels.data });
@@ -61,21 +62,21 @@ impl<T: Item> Block<T> {
 }
 
 impl<T: Copy + Default> Block<T> {
-    pub fn image(shape: [usize; 4]) -> Result<Self, Failure> {
+    pub fn image(shape: [usize; 4]) -> Result<Self> {
         let [n, c, h, w] = shape;
         let data = vec![T::default(); elements(&[n, h, w, pitch(c)])?];
         Ok(Block { shape: shape.to_vec(), order: Order::ChannelsLast, data })
     }
 
     /// A copy of a caller's tensor in the order that convolutions want.
-    pub fn input(tensor: &Tensor<T>) -> Result<Self, Failure> {
+    pub fn input(tensor: &Tensor<T>) -> Result<Self> {
         let image = tensor.shape.len() == 4;
         let order = if image { Order::ChannelsLast } else { Order::Planar };
         copy(&tensor.shape, Order::Planar, &tensor.data, order)
     }
 
     /// The image as a tensor of shape N, H, W, C.
-    pub fn into_pixels(self) -> Result<Tensor<T>, Failure> {
+    pub fn into_pixels(self) -> Result<Tensor<T>> {
         let [n, c, h, w] = self.image_shape()?;
         let Block { mut data, .. } = self.into_order(Order::ChannelsLast)?;
         if pitch(c) != c {
@@ -85,7 +86,7 @@ impl<T: Copy + Default> Block<T> {
     }
 
     /// N, C, H, W.
-    pub fn image_shape(&self) -> Result<[usize; 4], Failure> {
+    pub fn image_shape(&self) -> Result<[usize; 4]> {
         image_shape(&self.shape)
     }
 
@@ -105,28 +106,28 @@ impl<T: Copy + Default> Block<T> {
         }
     }
 
-    pub fn in_order(&self, order: Order) -> Result<Cow<'_, Self>, Failure> {
+    pub fn in_order(&self, order: Order) -> Result<Cow<'_, Self>> {
         if self.order == order {
             return Ok(Cow::Borrowed(self));
         }
         Ok(Cow::Owned(copy(&self.shape, self.order, &self.data, order)?))
     }
 
-    pub fn into_order(self, order: Order) -> Result<Self, Failure> {
+    pub fn into_order(self, order: Order) -> Result<Self> {
         if self.order == order { Ok(self) } else { copy(&self.shape, self.order, &self.data, order) }
     }
 
-    pub fn planar(&self) -> Result<Cow<'_, Self>, Failure> {
+    pub fn planar(&self) -> Result<Cow<'_, Self>> {
         self.in_order(Order::Planar)
     }
 
-    pub fn channels_last(&self) -> Result<Cow<'_, Self>, Failure> {
+    pub fn channels_last(&self) -> Result<Cow<'_, Self>> {
         self.in_order(Order::ChannelsLast)
     }
 }
 
 /// Values of one order in another.
-fn copy<T: Copy + Default>(shape: &[usize], from_order: Order, data: &[T], order: Order) -> Result<Block<T>, Failure> {
+fn copy<T: Copy + Default>(shape: &[usize], from_order: Order, data: &[T], order: Order) -> Result<Block<T>> {
     if from_order == order {
         return Ok(Block { shape: shape.to_vec(), order, data: data.to_vec() });
     }
@@ -155,8 +156,8 @@ fn copy<T: Copy + Default>(shape: &[usize], from_order: Order, data: &[T], order
     Ok(block)
 }
 
-fn image_shape(shape: &[usize]) -> Result<[usize; 4], Failure> {
-    shape.try_into().map_err(|_| Failure::shape(format!("{shape:?} is no image")))
+fn image_shape(shape: &[usize]) -> Result<[usize; 4]> {
+    shape.try_into().map_err(|_| Error::InvalidArgument(format!("{shape:?} is no image")))
 }
 
 /// Visits every channel of every pixel in tiles of few channels: planes are often a power of two apart, and the lines of

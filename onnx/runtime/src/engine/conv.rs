@@ -1,11 +1,13 @@
 //! A convolution prepared for the engine, and its walk over an image.
 
 use super::block::{Block, Order, elements, pitch};
-use super::kernels::{Packed, Path, Row};
+use super::kernels::{Packed, Row};
 use super::spare::Spare;
 use super::requantize::{Finish, Quantizer, ToCodes, ToWide};
-use super::{Cut, Failure, Held};
+use super::{Cut, Held};
 use crate::graph::Conv;
+use caesar_codec::{Error, Result};
+use caesar_kernels::Isa;
 use std::sync::Arc;
 
 /// Packed weights and what becomes of the sums.
@@ -22,33 +24,33 @@ enum End {
 
 impl Prepared {
     /// With a quantizer the result is codes, without it reals.
-    pub fn new(conv: &Arc<Conv>, quantizer: Option<Quantizer>, path: Path) -> Self {
+    pub fn new(conv: &Arc<Conv>, quantizer: Option<Quantizer>, isa: Isa) -> Self {
         let finish = match quantizer {
             Some(quantizer) => End::Codes(ToCodes::new(conv, quantizer)),
             None => End::Wide(ToWide::new(conv)),
         };
-        Prepared { conv: conv.clone(), packed: Packed::new(conv, pitch(conv.in_channels), path), finish }
+        Prepared { conv: conv.clone(), packed: Packed::new(conv, pitch(conv.in_channels), isa), finish }
     }
 
-    pub fn run(&self, input: &Block<u8>, cut: Cut, spare: &Spare) -> Result<Held, Failure> {
+    pub fn run(&self, input: &Block<u8>, cut: Cut, spare: &Spare) -> Result<Held> {
         match &self.finish {
             End::Codes(finish) => Ok(self.run_as(input, finish, cut, spare)?.into()),
             End::Wide(finish) => Ok(self.run_as(input, finish, cut, spare)?.into()),
         }
     }
 
-    fn run_as<F: Finish>(&self, input: &Block<u8>, finish: &F, cut: Cut, spare: &Spare) -> Result<Block<F::Lane>, Failure> {
+    fn run_as<F: Finish>(&self, input: &Block<u8>, finish: &F, cut: Cut, spare: &Spare) -> Result<Block<F::Lane>> {
         debug_assert_eq!(input.order, Order::ChannelsLast);
         let Conv { kernel, stride, pads: [top, left, bottom, right], zero, .. } = *self.conv;
         let [top, bottom] = [(top, cut.above), (bottom, cut.below)].map(|(pad, cut)| if cut { 0 } else { pad });
         let [n, c, h, w] = input.image_shape()?;
         if c != self.conv.in_channels {
-            return Err(Failure::shape(format!("{c} channels where a convolution takes {}", self.conv.in_channels)));
+            return Err(Error::InvalidArgument(format!("{c} channels where a convolution takes {}", self.conv.in_channels)));
         }
         let padded = |[h, w]: [usize; 2]| [h + top + bottom, w + left + right];
         let windows = |size: [usize; 2]| [0, 1].map(|i| (padded(size)[i] - kernel[i]) / stride[i] + 1);
         if n * h * w == 0 || padded([h, w])[0] < kernel[0] || padded([h, w])[1] < kernel[1] {
-            return Err(Failure::shape(format!("an image of {h} x {w} is smaller than the kernel")));
+            return Err(Error::InvalidArgument(format!("an image of {h} x {w} is smaller than the kernel")));
         }
         let [out_h, out_w] = windows([h, w]);
         let mut output = Block::of_spare([n, self.conv.out_channels, out_h, out_w], spare)?;

@@ -1,9 +1,10 @@
 //! Operators on one place at a time: sums, limits, quantisation.
 
 use super::block::Block;
-use super::kernels::{Loop, Path, vectorised};
 use super::requantize::Quantizer;
-use super::{Cut, Failure, Held};
+use super::{Cut, Held};
+use caesar_codec::{Error, Result};
+use caesar_kernels::{Isa, Loops};
 
 /// Reals as integers: what is stored less the zero point, shifted left.
 #[derive(Clone, Copy)]
@@ -25,9 +26,9 @@ struct SumToCodes<'a, A, B>(Source<'a, A>, Source<'a, B>, Quantizer);
 struct SumToWide<'a, A, B>(Source<'a, A>, Source<'a, B>);
 struct ToCodes<'a>(&'a [i32], Quantizer);
 
-/// Plain loops: what collects an iterator is not always inlined, and then lacks the path's instructions.
-impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToCodes<'_, A, B> {
-    type Output = Vec<u8>;
+/// Plain loops: what collects an iterator is not always inlined, and then lacks the instructions.
+impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loops for SumToCodes<'_, A, B> {
+    type Result = Vec<u8>;
     #[inline(always)]
     fn run(self) -> Vec<u8> {
         let mut codes = vec![0; self.0.data.len()];
@@ -38,8 +39,8 @@ impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToCodes<'_, A, B> {
     }
 }
 
-impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToWide<'_, A, B> {
-    type Output = Vec<i32>;
+impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loops for SumToWide<'_, A, B> {
+    type Result = Vec<i32>;
     #[inline(always)]
     fn run(self) -> Vec<i32> {
         let mut sums = vec![0; self.0.data.len()];
@@ -50,8 +51,8 @@ impl<A: Copy + Into<i32>, B: Copy + Into<i32>> Loop for SumToWide<'_, A, B> {
     }
 }
 
-impl Loop for ToCodes<'_> {
-    type Output = Vec<u8>;
+impl Loops for ToCodes<'_> {
+    type Result = Vec<u8>;
     #[inline(always)]
     fn run(self) -> Vec<u8> {
         let mut codes = vec![0; self.0.len()];
@@ -70,12 +71,12 @@ pub struct Addend<'a> {
 }
 
 /// Adds two tensors of one shape, but for rows that only one of them has beyond a cut; codes with a quantizer, reals without.
-pub fn add(a: Addend, b: Addend, cut: Cut, quantizer: Option<Quantizer>, path: Path) -> Result<Held, Failure> {
+pub fn add(a: Addend, b: Addend, cut: Cut, quantizer: Option<Quantizer>, isa: Isa) -> Result<Held> {
     match (a.held, b.held) {
-        (Held::Codes(x), Held::Codes(y)) => sum(x, y, &a, &b, cut, quantizer, path),
-        (Held::Codes(x), Held::Wide(y)) => sum(x, y, &a, &b, cut, quantizer, path),
-        (Held::Wide(x), Held::Codes(y)) => sum(x, y, &a, &b, cut, quantizer, path),
-        (Held::Wide(x), Held::Wide(y)) => sum(x, y, &a, &b, cut, quantizer, path),
+        (Held::Codes(x), Held::Codes(y)) => sum(x, y, &a, &b, cut, quantizer, isa),
+        (Held::Codes(x), Held::Wide(y)) => sum(x, y, &a, &b, cut, quantizer, isa),
+        (Held::Wide(x), Held::Codes(y)) => sum(x, y, &a, &b, cut, quantizer, isa),
+        (Held::Wide(x), Held::Wide(y)) => sum(x, y, &a, &b, cut, quantizer, isa),
     }
 }
 
@@ -86,22 +87,22 @@ fn sum<A: Copy + Default + Into<i32>, B: Copy + Default + Into<i32>>(
     b: &Addend,
     cut: Cut,
     quantizer: Option<Quantizer>,
-    path: Path,
-) -> Result<Held, Failure> {
+    isa: Isa,
+) -> Result<Held> {
     let y = y.in_order(x.order)?;
     let (order, (shape, of_x), (other, of_y)) = (x.order, x.shared(&y.shape, cut), y.shared(&x.shape, cut));
     if shape != other {
-        return Err(Failure::shape(format!("{:?} and {:?} do not add", x.shape, y.shape)));
+        return Err(Error::InvalidArgument(format!("{:?} and {:?} do not add", x.shape, y.shape)));
     }
     let (a, b) = (Source { data: of_x, zero: a.zero, lift: a.lift }, Source { data: of_y, zero: b.zero, lift: b.lift });
     Ok(match quantizer {
-        Some(q) => Block { shape, order, data: vectorised(path, SumToCodes(a, b, q)) }.into(),
-        None => Block { shape, order, data: vectorised(path, SumToWide(a, b)) }.into(),
+        Some(q) => Block { shape, order, data: isa.run(SumToCodes(a, b, q)) }.into(),
+        None => Block { shape, order, data: isa.run(SumToWide(a, b)) }.into(),
     })
 }
 
-pub fn quantize(block: &Block<i32>, quantizer: Quantizer, path: Path) -> Block<u8> {
-    block.with(vectorised(path, ToCodes(&block.data, quantizer)))
+pub fn quantize(block: &Block<i32>, quantizer: Quantizer, isa: Isa) -> Block<u8> {
+    block.with(isa.run(ToCodes(&block.data, quantizer)))
 }
 
 pub fn clip(block: &Block<i32>, low: i32, high: i32) -> Block<i32> {

@@ -12,11 +12,11 @@ mod requantize;
 mod shapes;
 mod spare;
 
-pub use kernels::Path;
-
 use crate::graph::{Graph, Input, Output};
 use block::{Block, Order, elements};
-use caesar_codec::network::Tensor;
+use caesar_codec::network::{Dense, Network, Tensor};
+use caesar_codec::{Error, Result};
+use caesar_kernels::Isa;
 use plan::{Operand, Step};
 use spare::Spare;
 use std::ops::Range;
@@ -26,23 +26,6 @@ use std::sync::Arc;
 const MAX_ELEMENTS: usize = 1 << 28;
 /// … nor do all of them together. Tiles need a hundredth of it; a hostile graph could double its tensors at every step.
 const MAX_RUN: usize = 1 << 30;
-
-/// Why a run failed; never for reasons of arithmetic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// The inputs do not fit the graph, or its tensors each other.
-    Shape(String),
-    Limit(String),
-}
-
-impl Failure {
-    fn shape(what: String) -> Self {
-        Failure::Shape(what)
-    }
-    fn limit(what: String) -> Self {
-        Failure::Limit(what)
-    }
-}
 
 /// A value during a run.
 #[derive(Clone)]
@@ -88,7 +71,8 @@ impl From<Block<i32>> for Held {
     }
 }
 
-/// A graph prepared for this processor.
+/// A graph prepared for this processor. A run fails where tensors do not fit the graph or each other, or are too large; never for
+/// reasons of arithmetic.
 pub struct Engine {
     inputs: Vec<Input>,
     steps: Vec<Step>,
@@ -96,6 +80,7 @@ pub struct Engine {
     operands: Vec<Operand>,
     values: usize,
     reach: Option<usize>,
+    dense: Option<Vec<Dense>>,
     spare: Spare,
 }
 
@@ -119,42 +104,11 @@ impl Cut {
 }
 
 impl Engine {
-    pub fn new(graph: Graph, path: Path) -> Self {
-        plan::prepare(graph, path)
+    pub fn new(graph: Graph, isa: Isa) -> Self {
+        plan::prepare(graph, isa)
     }
 
-    /// Inputs in the graph's order, u8, row-major. Outputs in the graph's order.
-    pub fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>, Failure> {
-        self.check_inputs(inputs)?;
-        let blocks = inputs.iter().map(Block::input).collect::<Result<_, _>>()?;
-        let planar =
-            |block: Block<i32>| block.into_order(Order::Planar).map(|Block { shape, data, .. }| Tensor { shape, data });
-        self.run_blocks(blocks, Cut::default())?.into_iter().map(planar).collect()
-    }
-
-    /// As [`Graph::reach`] has it.
-    pub fn reach(&self) -> Option<usize> {
-        self.reach
-    }
-
-    /// One image in, some rows of one out, both with their channels innermost: as they lie in the engine.
-    pub fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>, Failure> {
-        let block = Block::of_pixels(pixels, &self.spare)?;
-        self.check_shapes(&[&block.shape])?;
-        let [n, _, h, _] = block.image_shape()?;
-        let cut = match self.reach {
-            Some(reach) if n == 1 && rows.end <= h => Cut { above: rows.start >= reach, below: h - rows.end >= reach },
-            _ => Cut::default(),
-        };
-        let [output] = <[_; 1]>::try_from(self.run_blocks(vec![block], cut)?)
-            .map_err(|outputs| Failure::shape(format!("a graph of {} outputs where one is wanted", outputs.len())))?;
-        let pixels = output.into_pixels()?;
-        let above = cut.lost_above(h - pixels.shape[1].min(h));
-        let rows = rows.start.saturating_sub(above)..rows.end.saturating_sub(above);
-        pixels.rows(rows).map_err(|why| Failure::shape(why.to_string()))
-    }
-
-    fn run_blocks(&self, inputs: Vec<Block<u8>>, cut: Cut) -> Result<Vec<Block<i32>>, Failure> {
+    fn run_blocks(&self, inputs: Vec<Block<u8>>, cut: Cut) -> Result<Vec<Block<i32>>> {
         let mut values: Vec<Option<Held>> = vec![None; self.values];
         for (block, input) in inputs.into_iter().zip(&self.inputs) {
             values[input.value] = Some(block.into());
@@ -164,7 +118,7 @@ impl Engine {
             let result = step.run(&values, cut, &self.spare)?;
             spent += result.len();
             if spent > MAX_RUN {
-                return Err(Failure::limit(format!("the graph makes more than {MAX_RUN} values of inputs of this size")));
+                return Err(Error::LimitsExceeded(format!("the graph makes more than {MAX_RUN} values of inputs of this size")));
             }
             values[step.to] = Some(result);
             for &done in &step.last_uses {
@@ -182,22 +136,22 @@ impl Engine {
         Ok(outputs.into_iter().zip(&self.outputs).map(|(held, output)| self.read(output, held)).collect())
     }
 
-    pub fn check_inputs(&self, inputs: &[Tensor<u8>]) -> Result<(), Failure> {
+    pub fn check_inputs(&self, inputs: &[Tensor<u8>]) -> Result<()> {
         self.check_shapes(&inputs.iter().map(|input| &input.shape[..]).collect::<Vec<_>>())?;
         match inputs.iter().find(|input| input.shape.iter().product::<usize>() != input.data.len()) {
-            Some(Tensor { shape, data }) => Err(Failure::shape(format!("an input of {shape:?} with {} values", data.len()))),
+            Some(Tensor { shape, data }) => Err(Error::InvalidArgument(format!("an input of {shape:?} with {} values", data.len()))),
             None => Ok(()),
         }
     }
 
-    fn check_shapes(&self, shapes: &[&[usize]]) -> Result<(), Failure> {
+    fn check_shapes(&self, shapes: &[&[usize]]) -> Result<()> {
         if shapes.len() != self.inputs.len() {
-            return Err(Failure::shape(format!("{} inputs for a graph of {}", shapes.len(), self.inputs.len())));
+            return Err(Error::InvalidArgument(format!("{} inputs for a graph of {}", shapes.len(), self.inputs.len())));
         }
         for (shape, Input { dims, .. }) in shapes.iter().zip(&self.inputs) {
             let fits = shape.len() == dims.len() && shape.iter().zip(dims).all(|(&n, d)| d.is_none_or(|d| d == n));
             if !fits {
-                return Err(Failure::shape(format!("an input of {shape:?} where the graph takes {dims:?}")));
+                return Err(Error::InvalidArgument(format!("an input of {shape:?} where the graph takes {dims:?}")));
             }
             elements(shape)?;
         }
@@ -214,5 +168,40 @@ impl Engine {
             block.data.iter_mut().for_each(|m| *m <<= lift);
         }
         block
+    }
+}
+
+impl Network for Engine {
+    fn run(&self, inputs: &[Tensor<u8>]) -> Result<Vec<Tensor<i32>>> {
+        self.check_inputs(inputs)?;
+        let blocks = inputs.iter().map(Block::input).collect::<Result<_>>()?;
+        let planar =
+            |block: Block<i32>| block.into_order(Order::Planar).map(|Block { shape, data, .. }| Tensor { shape, data });
+        self.run_blocks(blocks, Cut::default())?.into_iter().map(planar).collect()
+    }
+
+    /// As they lie in the engine.
+    fn run_pixels(&self, pixels: Tensor<u8>, rows: Range<usize>) -> Result<Tensor<i32>> {
+        let block = Block::of_pixels(pixels, &self.spare)?;
+        self.check_shapes(&[&block.shape])?;
+        let [n, _, h, _] = block.image_shape()?;
+        let cut = match self.reach {
+            Some(reach) if n == 1 && rows.end <= h => Cut { above: rows.start >= reach, below: h - rows.end >= reach },
+            _ => Cut::default(),
+        };
+        let [output] = <[_; 1]>::try_from(self.run_blocks(vec![block], cut)?)
+            .map_err(|outputs| Error::InvalidArgument(format!("a graph of {} outputs where one is wanted", outputs.len())))?;
+        let pixels = output.into_pixels()?;
+        let above = cut.lost_above(h - pixels.shape[1].min(h));
+        let rows = rows.start.saturating_sub(above)..rows.end.saturating_sub(above);
+        pixels.rows(rows)
+    }
+
+    fn reach(&self) -> Option<usize> {
+        self.reach
+    }
+
+    fn dense(&self) -> Option<&[Dense]> {
+        self.dense.as_deref()
     }
 }

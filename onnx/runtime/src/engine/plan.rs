@@ -2,12 +2,14 @@
 
 use super::conv::Prepared;
 use super::elementwise::{self, Addend};
-use super::kernels::Path;
 use super::requantize::Quantizer;
 use super::block::Block;
 use super::spare::Spare;
-use super::{Cut, Engine, Failure, Held, shapes};
+use super::{Cut, Engine, Held, shapes};
+use crate::dense;
 use crate::graph::{DepthOrder, Graph, Node, Op, ValueId};
+use caesar_codec::Result;
+use caesar_kernels::Isa;
 
 /// Where a value of the graph lies, and how to read it.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +27,7 @@ pub struct Step {
     pub to: usize,
     /// Values that no later step reads.
     pub last_uses: Vec<usize>,
-    path: Path,
+    isa: Isa,
 }
 
 enum Run {
@@ -40,8 +42,8 @@ enum Run {
     DepthToSpace { block: usize, order: DepthOrder },
 }
 
-pub fn prepare(graph: Graph, path: Path) -> Engine {
-    let (consumers, reach) = (consumers(&graph), graph.reach());
+pub fn prepare(graph: Graph, isa: Isa) -> Engine {
+    let (consumers, reach, dense) = (consumers(&graph), graph.reach(), dense::layers(&graph));
     let mut operands: Vec<Operand> = (0..graph.values).map(|value| Operand { value, zero: 0, coded: true }).collect();
     let mut steps: Vec<Step> = Vec::new();
     let mut absorbed = vec![false; graph.nodes.len()];
@@ -69,7 +71,7 @@ pub fn prepare(graph: Graph, path: Path) -> Engine {
             Op::Conv(conv) => {
                 let quantizer = absorb(&graph.nodes, &consumers, &mut to, &mut absorbed);
                 coded = quantizer.is_some();
-                Run::Conv(Box::new(Prepared::new(conv, quantizer, path)))
+                Run::Conv(Box::new(Prepared::new(conv, quantizer, isa)))
             }
             Op::Add { lift } => {
                 let quantizer = absorb(&graph.nodes, &consumers, &mut to, &mut absorbed);
@@ -94,10 +96,11 @@ pub fn prepare(graph: Graph, path: Path) -> Engine {
         };
         let zero = if run.moves() { from[0].zero } else { 0 };
         operands[to] = Operand { value: to, zero, coded };
-        steps.push(Step { run, from, to, last_uses: Vec::new(), path });
+        steps.push(Step { run, from, to, last_uses: Vec::new(), isa });
     }
     mark_last_uses(&mut steps, &graph, &operands);
-    Engine { inputs: graph.inputs, steps, outputs: graph.outputs, operands, values: graph.values, reach, spare: Spare::default() }
+    let Graph { inputs, outputs, values, .. } = graph;
+    Engine { inputs, steps, outputs, operands, values, reach, dense, spare: Spare::default() }
 }
 
 /// Nodes that read each value; an output of the graph counts as a node beyond the last.
@@ -147,16 +150,16 @@ fn mark_last_uses(steps: &mut [Step], graph: &Graph, operands: &[Operand]) {
 }
 
 impl Step {
-    pub fn run(&self, values: &[Option<Held>], cut: Cut, spare: &Spare) -> Result<Held, Failure> {
+    pub fn run(&self, values: &[Option<Held>], cut: Cut, spare: &Spare) -> Result<Held> {
         let held = |i: usize| values[self.from[i].value].as_ref().expect("a checked graph defines values before their use");
         match &self.run {
             Run::Conv(conv) => conv.run(&*held(0).codes().channels_last()?, cut, spare),
             Run::Add { lift, quantizer } => {
                 let addend = |i: usize| Addend { held: held(i), zero: self.from[i].zero, lift: lift[i] };
-                elementwise::add(addend(0), addend(1), cut, *quantizer, self.path)
+                elementwise::add(addend(0), addend(1), cut, *quantizer, self.isa)
             }
             Run::Clip { low, high } => Ok(elementwise::clip(held(0).wide(), *low, *high).into()),
-            Run::Quantize(quantizer) => Ok(elementwise::quantize(held(0).wide(), *quantizer, self.path).into()),
+            Run::Quantize(quantizer) => Ok(elementwise::quantize(held(0).wide(), *quantizer, self.isa).into()),
             Run::ConcatCodes { axis } => {
                 let blocks: Vec<_> = (0..self.from.len()).map(|i| held(i).codes()).collect();
                 Ok(shapes::concat(&blocks, *axis)?.into())
@@ -182,7 +185,7 @@ impl Run {
     }
 
     /// The operators that move values, whatever they are.
-    fn moved<T: Copy + Default>(&self, block: &Block<T>) -> Result<Block<T>, Failure> {
+    fn moved<T: Copy + Default>(&self, block: &Block<T>) -> Result<Block<T>> {
         match self {
             Run::Reshape { dims } => shapes::reshape(block, dims),
             Run::Transpose { perm } => shapes::transpose(block, perm),

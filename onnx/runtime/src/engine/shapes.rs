@@ -1,13 +1,13 @@
 //! Operators that only move values.
 
-use super::Failure;
 use super::block::{Block, Order, elements, pitch};
 use crate::graph::DepthOrder;
+use caesar_codec::{Error, Result};
 
 /// ONNX's target shape: 0 copies a dimension, one -1 takes what is left.
-pub fn reshape<T: Copy + Default>(block: &Block<T>, dims: &[i64]) -> Result<Block<T>, Failure> {
+pub fn reshape<T: Copy + Default>(block: &Block<T>, dims: &[i64]) -> Result<Block<T>> {
     let planar = block.planar()?;
-    let mismatch = || Failure::shape(format!("{:?} does not reshape to {dims:?}", block.shape));
+    let mismatch = || Error::InvalidArgument(format!("{:?} does not reshape to {dims:?}", block.shape));
     let mut shape = Vec::with_capacity(dims.len());
     for (i, &d) in dims.iter().enumerate() {
         shape.push(match d {
@@ -29,11 +29,11 @@ pub fn reshape<T: Copy + Default>(block: &Block<T>, dims: &[i64]) -> Result<Bloc
     }
 }
 
-pub fn transpose<T: Copy + Default>(block: &Block<T>, perm: &[usize]) -> Result<Block<T>, Failure> {
+pub fn transpose<T: Copy + Default>(block: &Block<T>, perm: &[usize]) -> Result<Block<T>> {
     let planar = block.planar()?;
     let rank = perm.len();
     if planar.shape.len() != rank {
-        return Err(Failure::shape(format!("{:?} does not permute by {perm:?}", block.shape)));
+        return Err(Error::InvalidArgument(format!("{:?} does not permute by {perm:?}", block.shape)));
     }
     let mut strides = vec![1; rank];
     for i in (1..rank).rev() {
@@ -59,13 +59,13 @@ pub fn transpose<T: Copy + Default>(block: &Block<T>, perm: &[usize]) -> Result<
     Ok(Block { shape, order: Order::Planar, data })
 }
 
-pub fn concat<T: Copy + Default>(blocks: &[&Block<T>], axis: i64) -> Result<Block<T>, Failure> {
+pub fn concat<T: Copy + Default>(blocks: &[&Block<T>], axis: i64) -> Result<Block<T>> {
     let rank = blocks[0].shape.len();
     let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).unwrap_or(rank);
     let agree = |b: &&Block<T>| b.shape.len() == rank && (0..rank).all(|i| i == axis || b.shape[i] == blocks[0].shape[i]);
     if axis >= rank || !blocks.iter().all(agree) {
         let shapes: Vec<_> = blocks.iter().map(|b| &b.shape).collect();
-        return Err(Failure::shape(format!("{shapes:?} do not join along axis {axis}")));
+        return Err(Error::InvalidArgument(format!("{shapes:?} do not join along axis {axis}")));
     }
     let mut shape = blocks[0].shape.clone();
     shape[axis] = blocks.iter().try_fold(0usize, |n, b| n.checked_add(b.shape[axis])).unwrap_or(usize::MAX);
@@ -73,7 +73,7 @@ pub fn concat<T: Copy + Default>(blocks: &[&Block<T>], axis: i64) -> Result<Bloc
     if axis == 1 && rank == 4 && blocks.iter().any(|b| b.order == Order::ChannelsLast) {
         return concat_channels(blocks, shape);
     }
-    let planar = blocks.iter().map(|b| b.planar()).collect::<Result<Vec<_>, _>>()?;
+    let planar = blocks.iter().map(|b| b.planar()).collect::<Result<Vec<_>>>()?;
     let inner: usize = shape[axis + 1..].iter().product();
     let mut data = Vec::with_capacity(total);
     for outer in 0..shape[..axis].iter().product() {
@@ -85,8 +85,8 @@ pub fn concat<T: Copy + Default>(blocks: &[&Block<T>], axis: i64) -> Result<Bloc
     Ok(Block { shape, order: Order::Planar, data })
 }
 
-fn concat_channels<T: Copy + Default>(blocks: &[&Block<T>], shape: Vec<usize>) -> Result<Block<T>, Failure> {
-    let blocks = blocks.iter().map(|b| b.channels_last()).collect::<Result<Vec<_>, _>>()?;
+fn concat_channels<T: Copy + Default>(blocks: &[&Block<T>], shape: Vec<usize>) -> Result<Block<T>> {
+    let blocks = blocks.iter().map(|b| b.channels_last()).collect::<Result<Vec<_>>>()?;
     let mut joined = Block::image([shape[0], shape[1], shape[2], shape[3]])?;
     let joined_pitch = pitch(shape[1]);
     let mut first = 0;
@@ -103,12 +103,12 @@ fn concat_channels<T: Copy + Default>(blocks: &[&Block<T>], shape: Vec<usize>) -
     Ok(joined)
 }
 
-pub fn depth_to_space<T: Copy + Default>(block: &Block<T>, side: usize, order: DepthOrder) -> Result<Block<T>, Failure> {
+pub fn depth_to_space<T: Copy + Default>(block: &Block<T>, side: usize, order: DepthOrder) -> Result<Block<T>> {
     let image = block.channels_last()?;
     let [n, c, h, w] = image.image_shape()?;
     let out_c = c / (side * side);
     if out_c == 0 || c % (side * side) != 0 {
-        return Err(Failure::shape(format!("{c} channels do not fold out into squares of {side}")));
+        return Err(Error::InvalidArgument(format!("{c} channels do not fold out into squares of {side}")));
     }
     let mut spread = Block::image([n, out_c, h * side, w * side])?;
     let (in_pitch, out_pitch) = (pitch(c), pitch(out_c));

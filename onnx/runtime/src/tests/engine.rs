@@ -1,28 +1,25 @@
-//! One graph, one result: on every path of the engine and on ONNX Runtime.
+//! One graph, one result: with all instructions of the engine and on ONNX Runtime.
 
-use crate::engine::{Engine, Failure, Path};
+use crate::engine::Engine;
 use crate::onnxruntime::{self, Provider};
 use crate::profile::{self, OutputKind};
 use crate::testing::{Builder, ConvSpec, Lcg, int, random_codes, random_graph, runtime};
-use caesar_codec::network::{Tensor, pixels_by_planes};
+use caesar_codec::Error;
+use caesar_codec::network::{Network, Tensor, pixels_by_planes};
+use caesar_kernels::Isa;
 use proptest::prelude::*;
-
-#[test]
-fn the_portable_path_is_always_there_and_comes_last() {
-    assert_eq!(Path::available().last(), Some(&Path::Portable));
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_path_and_onnx_runtime_agree(seed: u64, layers in 1..7usize, n in 1..3usize, h in 8..21usize, w in 8..40usize) {
+    fn all_instructions_and_onnx_runtime_agree(seed: u64, layers in 1..7usize, n in 1..3usize, h in 8..21usize, w in 8..40usize) {
         let (file, kinds, channels) = random_graph(seed, layers);
         let input = [random_codes(seed ^ 1, &[n, channels, h, w])];
-        let run = |path| Engine::new(profile::check(&file, &kinds).expect("random graphs keep to the profile"), path).run(&input);
-        let expected = run(Path::Portable);
-        for path in Path::available() {
-            prop_assert_eq!(&run(path), &expected, "{:?}", path);
+        let run = |isa| Engine::new(profile::check(&file, &kinds).expect("random graphs keep to the profile"), isa).run(&input);
+        let expected = run(Isa::PORTABLE);
+        for isa in Isa::available() {
+            prop_assert_eq!(&run(isa), &expected, "{}", isa);
         }
         if let (Some(runtime), Ok(expected)) = (runtime(), expected) {
             let mut session = onnxruntime::session(runtime, Provider::Cpu, &file).unwrap();
@@ -35,7 +32,7 @@ proptest! {
     #[test]
     fn pixels_give_what_planes_give(seed: u64, layers in 1..7usize, n in 1..3usize, h in 8..24usize, w in 8..20usize, rows: [prop::sample::Index; 2]) {
         let (file, kinds, channels) = random_graph(seed, layers);
-        let engine = Engine::new(profile::check(&file, &kinds).unwrap(), Path::best());
+        let engine = Engine::new(profile::check(&file, &kinds).unwrap(), Isa::best());
         let pixels = random_codes(seed ^ 1, &[n, h, w, channels]);
         let [a, b] = rows.map(|row| row.index(h));
         for rows in [0..h, a.min(b)..a.max(b) + 1] {
@@ -62,7 +59,7 @@ fn rows_of_branches_are_those_of_the_whole() {
     let sum = b.node("Add", &[&branches[2], &sum], vec![]);
     let sum = b.quantize(&sum, 2, 128);
     b.output(&sum, true);
-    let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Path::best());
+    let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Isa::best());
     assert_eq!(engine.reach(), Some(2));
     let pixels = random_codes(1, &[1, 20, 9, 4]);
     let whole = engine.run_pixels(pixels.clone(), 0..20).unwrap();
@@ -74,7 +71,7 @@ fn rows_of_branches_are_those_of_the_whole() {
 #[test]
 fn inputs_that_do_not_fit_are_errors() {
     let (file, kinds, channels) = random_graph(3, 4);
-    let engine = Engine::new(profile::check(&file, &kinds).unwrap(), Path::best());
+    let engine = Engine::new(profile::check(&file, &kinds).unwrap(), Isa::best());
     let tensor = |shape: &[usize], len: usize| Tensor { shape: shape.to_vec(), data: vec![0u8; len] };
     let fits = [1, channels, 9, 9];
     assert!(engine.run(&[tensor(&fits, channels * 81)]).is_ok());
@@ -101,6 +98,6 @@ fn a_graph_that_doubles_its_tensors_meets_a_limit() {
         codes = b.node("Concat", &[&codes, &codes], vec![int("axis", 1)]);
     }
     b.output(&codes, true);
-    let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Path::best());
-    assert!(matches!(engine.run(&[random_codes(1, &[1, 1, 64, 64])]), Err(Failure::Limit(_))));
+    let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Isa::best());
+    assert!(matches!(engine.run(&[random_codes(1, &[1, 1, 64, 64])]), Err(Error::LimitsExceeded(_))));
 }

@@ -1,11 +1,13 @@
 //! Providers are trusted only as far as they reproduce the engine.
 
+use crate::engine::Engine;
 use crate::known::Known;
 use crate::network::{Accelerated, Source};
 use crate::onnxruntime::Provider;
 use crate::profile;
 use crate::testing::{random_codes, random_graph, runtime};
 use caesar_codec::network::{Network, Tensor};
+use caesar_kernels::Isa;
 use std::sync::Arc;
 
 fn encode<T: Copy>(tensors: &[Tensor<T>], bytes_of: impl Fn(T) -> Vec<u8>) -> Vec<u8> {
@@ -21,7 +23,7 @@ fn encode<T: Copy>(tensors: &[Tensor<T>], bytes_of: impl Fn(T) -> Vec<u8>) -> Ve
 /// A random graph with true known answers, or ones that are off by one in one place.
 fn source(seed: u64, spoiled: bool) -> (Source, usize) {
     let (file, outputs, channels) = random_graph(seed, 3);
-    let engine = crate::engine::Engine::new(profile::check(&file, &outputs).unwrap(), crate::engine::Path::Portable);
+    let engine = Engine::new(profile::check(&file, &outputs).unwrap(), Isa::PORTABLE);
     let inputs = [random_codes(seed, &[1, channels, 9, 10])];
     let mut answers = engine.run(&inputs).unwrap();
     if spoiled {

@@ -1,9 +1,11 @@
 //! The checker: what it refuses and why, and that no bytes make it panic.
 
-use crate::engine::{Engine, Path};
+use crate::engine::Engine;
 use crate::profile::{self, OutputKind};
 use crate::proto::{Model, data_type};
 use crate::testing::{Builder, ConvSpec, int, ints, random_codes, random_graph};
+use caesar_codec::network::Network;
+use caesar_kernels::Isa;
 use proptest::prelude::*;
 use prost::Message;
 
@@ -126,7 +128,7 @@ fn a_file_cut_anywhere_is_refused_or_still_a_graph() {
 fn run_if_accepted(file: &[u8], kinds: &[OutputKind], channels: usize) {
     if let Ok(graph) = profile::check(file, kinds) {
         // Whatever the checker accepts, the engine computes or refuses for its shapes; debug arithmetic would panic.
-        let _ = Engine::new(graph, Path::Portable).run(&[random_codes(1, &[1, channels, 8, 8])]);
+        let _ = Engine::new(graph, Isa::PORTABLE).run(&[random_codes(1, &[1, channels, 8, 8])]);
     }
 }
 

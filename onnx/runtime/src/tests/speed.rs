@@ -1,11 +1,12 @@
 //! Figures for docs/evaluation.md: `cargo test --release -p caesar-onnx figures -- --ignored --nocapture`.
 
-use crate::engine::{Engine, Path};
+use crate::engine::Engine;
 use crate::onnxruntime::{self, Provider};
 use crate::profile;
 use crate::testing::{decoder, random_codes, runtime};
 use crate::{Device, Library, Settings, Store};
-use caesar_codec::network::Models;
+use caesar_codec::network::{Models, Network};
+use caesar_kernels::Isa;
 
 /// Seconds this thread has spent on a processor; other load does not count.
 fn busy() -> f64 {
@@ -49,10 +50,10 @@ fn figures() {
         let (gmacs, megabytes) = (multiplications / best / 1e9, (8 * 256 * 256 * 4) as f64 / best / 1e6);
         println!("{name:14} {:7.2} ms {gmacs:6.0} GMAC/s {megabytes:6.0} MB/s of float32 field", best * 1e3);
     };
-    for path in Path::available() {
-        let engine = Engine::new(profile::check(&file, &kinds).unwrap(), path);
+    for isa in Isa::available() {
+        let engine = Engine::new(profile::check(&file, &kinds).unwrap(), isa);
         let pixels = random_codes(1, &[1, 64, 64, 128]);
-        report(format!("{path:?}"), Box::new(move || drop(engine.run_pixels(pixels.clone(), 0..64).unwrap())));
+        report(isa.to_string(), Box::new(move || drop(engine.run_pixels(pixels.clone(), 0..64).unwrap())));
     }
     if let Some(runtime) = runtime() {
         let mut session = onnxruntime::session(runtime, Provider::Cpu, &file).unwrap();

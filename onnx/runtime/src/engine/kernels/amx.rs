@@ -2,8 +2,7 @@
 //!
 //! Windows are walked in chunks of 64 bytes, so the codes of 16 neighbouring pixels are a tile as they lie in the image.
 
-use super::{Finish, LANES, Packed, Row, store};
-pub use caesar_kernels::amx::available;
+use super::{Finish, LANES, Packed, Quad, Row, store};
 use caesar_kernels::amx::{ROW, ROWS, WHOLE};
 use std::arch::asm;
 
@@ -30,15 +29,17 @@ pub fn suits(packed: &Packed, row: &Row) -> bool {
 #[repr(align(64))]
 struct Sums([[[i32; LANES]; PIXELS]; 4]);
 
-/// The caller has checked that the row [`suits`] and that every pixel lies inside the output.
+/// # Safety
+/// The processor has AMX, and the system lets this process use it. The quads are those of the packed weights. The row [`suits`], and
+/// has as many rows as the packed windows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn row<F: Finish>(packed: &Packed, row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
+pub unsafe fn row<F: Finish>(packed: &Packed, quads: &[Quad], row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
     let chunks: Vec<usize> =
         (0..row.rows).flat_map(|r| (0..packed.span).step_by(CHUNK).map(move |k| r * row.row_pitch + k)).collect();
     let mut sums = Sums([[[0; LANES]; PIXELS]; 4]);
-    // SAFETY: the processor has the registers, and the system lets this process use them.
+    // SAFETY: by contract.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack, preserves_flags, readonly)) };
-    for (block, weights) in packed.quads.chunks_exact(packed.taps / 4).enumerate() {
+    for (block, weights) in quads.chunks_exact(packed.taps / 4).enumerate() {
         let mut x = 0;
         while x < row.width {
             let tiles = (row.width - x).div_ceil(PIXELS).min(row.width / PIXELS).min(4);

@@ -5,8 +5,8 @@ use super::{Finish, LANES, Packed, Row, store};
 /// Pixels that share a load of weights.
 const PIXELS: usize = 2;
 
-pub fn row<F: Finish>(packed: &Packed, row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
-    for (block, weights) in packed.words.chunks_exact(packed.taps * LANES).enumerate() {
+pub fn row<F: Finish>(packed: &Packed, words: &[i16], row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
+    for (block, weights) in words.chunks_exact(packed.taps * LANES).enumerate() {
         let mut x = 0;
         while x < row.width {
             // The last group begins earlier rather than end beyond the row; narrow rows repeat a pixel.

@@ -1,65 +1,31 @@
-//! The kernel in x86 vector instructions; which of them, the processor decides at run time.
+//! The kernel in x86 vector instructions.
 //!
 //! * AVX2: `maddubs` adds two products in an i16, exact because weights have 7 bits.
 //! * AVX-VNNI, AVX-512 VNNI: `dpbusd` adds four products in an i32.
 //! * AMX ([`amx`]), where rows are long enough for it: the same to tiles.
 
-use super::{Finish, LANES, Loop, Packed, Path, Row, amx, store};
+use super::{Finish, LANES, Packed, Quad, Row, amx, store};
+use caesar_kernels::Set;
 use std::arch::x86_64::*;
 
-pub fn available() -> Vec<Path> {
-    let mut paths = Vec::new();
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
-        if amx::available() {
-            paths.push(Path::Amx);
-        }
-        paths.push(Path::Avx512Vnni);
-    }
-    if is_x86_feature_detected!("avx2") {
-        if is_x86_feature_detected!("avxvnni") {
-            paths.push(Path::AvxVnni);
-        }
-        paths.push(Path::Avx2);
-    }
-    paths
-}
-
-pub fn vectorised<L: Loop>(path: Path, l: L) -> L::Output {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn avx512<L: Loop>(l: L) -> L::Output {
-        l.run()
-    }
-    #[target_feature(enable = "avx2")]
-    fn avx2<L: Loop>(l: L) -> L::Output {
-        l.run()
-    }
-    // SAFETY: `available` found the instructions of the path on this processor.
+/// # Safety
+/// The quads are those of the packed weights. The row fits, and has as many rows as the packed windows, in no larger a span.
+pub unsafe fn row<F: Finish>(packed: &Packed, quads: &[Quad], row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
+    let job = Job { packed, quads, row, finish, pitch };
+    // SAFETY: an `Isa` exists only for instructions that this processor has; the rest is the caller's.
     unsafe {
-        match path {
-            Path::Amx | Path::Avx512Vnni => avx512(l),
-            _ => avx2(l),
-        }
-    }
-}
-
-/// The caller has checked that every window lies inside the row and every pixel inside the output.
-pub fn row<F: Finish>(packed: &Packed, row: &Row, finish: &F, output: &mut [F::Lane], pitch: usize) {
-    let job = Job { packed, row, finish, pitch };
-    // SAFETY: paths other than the portable one come from `available` alone, which found their instructions on this
-    // processor.
-    unsafe {
-        match packed.path {
-            Path::Amx if amx::suits(packed, row) => amx::row(packed, row, finish, output, pitch),
-            Path::Amx | Path::Avx512Vnni => job.avx512_vnni(output),
-            Path::AvxVnni => job.avx_vnni(output),
-            Path::Avx2 => job.avx2(output),
-            Path::Portable => unreachable!("the portable path has its own packing"),
+        match packed.isa.set() {
+            Set::Amx if amx::suits(packed, row) => amx::row(packed, quads, row, finish, output, pitch),
+            Set::Amx | Set::Avx512Vnni => job.avx512_vnni(output),
+            Set::AvxVnni => job.avx_vnni(output),
+            _ => job.avx2(output),
         }
     }
 }
 
 struct Job<'a, F> {
     packed: &'a Packed,
+    quads: &'a [Quad],
     row: &'a Row<'a>,
     finish: &'a F,
     pitch: usize,
@@ -73,40 +39,46 @@ struct Job<'a, F> {
 macro_rules! path {
     ($features:literal, $walk:ident, $tile:ident, $vector:ty, $parts:literal, $zero:expr, $load:expr, $spread:expr, $dot:expr) => {
         /// The last pixels begin earlier rather than end beyond the row; rows too narrow go pixel by pixel.
+        ///
+        /// # Safety
+        /// As [`row`], and so many blocks begin at `block`.
         #[target_feature(enable = $features)]
-        fn $walk<const BLOCKS: usize, const PIXELS: usize>(&self, block: usize, output: &mut [F::Lane]) {
+        unsafe fn $walk<const BLOCKS: usize, const PIXELS: usize>(&self, block: usize, output: &mut [F::Lane]) {
             if self.row.width < PIXELS {
                 for x in 0..self.row.width {
-                    self.finish_tile(x, block, &self.$tile::<BLOCKS, 1>(x, block), output);
+                    // SAFETY: by contract.
+                    self.finish_tile(x, block, &unsafe { self.$tile::<BLOCKS, 1>(x, block) }, output);
                 }
                 return;
             }
             for x in (0..self.row.width).step_by(PIXELS) {
                 let x = x.min(self.row.width - PIXELS);
-                self.finish_tile(x, block, &self.$tile::<BLOCKS, PIXELS>(x, block), output);
+                // SAFETY: by contract.
+                self.finish_tile(x, block, &unsafe { self.$tile::<BLOCKS, PIXELS>(x, block) }, output);
             }
         }
 
+        /// # Safety
+        /// As the walk's, and so many pixels begin at `x`.
         #[inline]
         #[target_feature(enable = $features)]
-        fn $tile<const BLOCKS: usize, const PIXELS: usize>(&self, x: usize, block: usize) -> [[[i32; LANES]; BLOCKS]; PIXELS] {
+        unsafe fn $tile<const BLOCKS: usize, const PIXELS: usize>(&self, x: usize, block: usize) -> [[[i32; LANES]; BLOCKS]; PIXELS] {
             let mut sums = [[[$zero; $parts]; BLOCKS]; PIXELS];
             let block_pitch = self.packed.taps * LANES;
-            let mut weights = self.packed.quads[block * self.packed.taps / 4..].as_ptr().cast::<i8>();
+            let mut weights = self.quads[block * self.packed.taps / 4..].as_ptr().cast::<i8>();
             let window = self.row.input[x * self.row.step..].as_ptr();
             for r in 0..self.row.rows {
                 for k in (0..self.row.span).step_by(4) {
                     let mut w = [[$zero; $parts]; BLOCKS];
                     for b in 0..BLOCKS {
                         for h in 0..$parts {
-                            // SAFETY: `quads` holds rows * span / 4 groups of 64 bytes for each block; `weights` walks
-                            // over those of `block`, and `block + BLOCKS` blocks exist.
+                            // SAFETY: `quads` holds taps / 4 groups of 64 bytes for each block; `weights` walks over those of
+                            // `block`, and `block + BLOCKS` blocks exist.
                             w[b][h] = unsafe { $load(weights.add(b * block_pitch + 64 / $parts * h).cast()) };
                         }
                     }
                     for p in 0..PIXELS {
-                        // SAFETY: the windows x..x+PIXELS belong to the row, `Packed::row` checked that those lie inside
-                        // the input, and r and the four bytes at k stay inside a window.
+                        // SAFETY: the windows x..x+PIXELS lie inside the input, and r and the four bytes at k inside a window.
                         let codes = unsafe {
                             let at = window.add(p * self.row.step + r * self.row.row_pitch + k);
                             $spread(at.cast::<i32>().read_unaligned())
@@ -142,37 +114,48 @@ fn dot_avx2(sum: __m256i, codes: __m256i, weights: __m256i) -> __m256i {
 }
 
 impl<F: Finish> Job<'_, F> {
+    /// # Safety
+    /// As [`row`].
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn avx512_vnni(&self, output: &mut [F::Lane]) {
+    unsafe fn avx512_vnni(&self, output: &mut [F::Lane]) {
         let mut block = 0;
         while block < self.packed.blocks {
             // As even a split as possible into groups of at most four blocks.
             let left = self.packed.blocks - block;
             let group = left.div_ceil(left.div_ceil(4));
             // 24 sums (12 for a single block), the weights and a code in 32 registers.
-            match group {
-                4 => self.walk_512::<4, 6>(block, output),
-                3 => self.walk_512::<3, 8>(block, output),
-                2 => self.walk_512::<2, 12>(block, output),
-                _ => self.walk_512::<1, 12>(block, output),
+            // SAFETY: by contract; a group is of blocks that are left.
+            unsafe {
+                match group {
+                    4 => self.walk_512::<4, 6>(block, output),
+                    3 => self.walk_512::<3, 8>(block, output),
+                    2 => self.walk_512::<2, 12>(block, output),
+                    _ => self.walk_512::<1, 12>(block, output),
+                }
             }
             block += group;
         }
     }
 
+    /// # Safety
+    /// As [`row`].
     #[target_feature(enable = "avx2,avxvnni")]
-    fn avx_vnni(&self, output: &mut [F::Lane]) {
-        // 12 sums, two registers of weights and a code in 16 registers.
+    unsafe fn avx_vnni(&self, output: &mut [F::Lane]) {
         for block in 0..self.packed.blocks {
-            self.walk_vnni::<1, 6>(block, output);
+            // 12 sums, two registers of weights and a code in 16 registers.
+            // SAFETY: by contract.
+            unsafe { self.walk_vnni::<1, 6>(block, output) };
         }
     }
 
+    /// # Safety
+    /// As [`row`].
     #[target_feature(enable = "avx2")]
-    fn avx2(&self, output: &mut [F::Lane]) {
-        // 8 sums, two registers of weights, a code, ones and the products in 16 registers.
+    unsafe fn avx2(&self, output: &mut [F::Lane]) {
         for block in 0..self.packed.blocks {
-            self.walk_avx2::<1, 4>(block, output);
+            // 8 sums, two registers of weights, a code, ones and the products in 16 registers.
+            // SAFETY: by contract.
+            unsafe { self.walk_avx2::<1, 4>(block, output) };
         }
     }
 
