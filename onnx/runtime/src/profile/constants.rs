@@ -18,7 +18,12 @@ pub fn check_stored_here(tensor: &Tensor) -> Result<()> {
     if tensor.data_location != 0 || !tensor.external_data.is_empty() {
         return Err(format!("tensor {} keeps its data in another file", tensor.name));
     }
-    Ok(())
+    let Tensor { raw_data, float_data, int32_data, int64_data, .. } = tensor;
+    let unused = [raw_data.is_empty(), float_data.is_empty(), int32_data.is_empty(), int64_data.is_empty()];
+    match unused.iter().filter(|&&unused| !unused).count() {
+        0 | 1 => Ok(()),
+        _ => Err(format!("tensor {} stores its data in two ways", tensor.name)),
+    }
 }
 
 fn raw<'a, const N: usize>(tensor: &'a Tensor, n: usize) -> Result<impl Iterator<Item = [u8; N]> + 'a> {

@@ -97,7 +97,7 @@ fn geometry(attributes: &mut Attributes, kernel: [usize; 2]) -> Result<([usize; 
 fn bias(name: &str, scope: &Scope, units: &[i32]) -> Result<Vec<i32>> {
     let values = if scope.is_constant(name) {
         let floats = floats(scope.constant(name)?)?;
-        let integers = floats.iter().zip(units).map(|(&b, &bits)| as_integer(b, bits).map(|b| b as i32));
+        let integers = floats.iter().zip(units.iter().cycle()).map(|(&b, &bits)| as_integer(b, bits).map(|b| b as i32));
         integers.collect::<Option<Vec<_>>>().ok_or("the bias is no multiple of the accumulator's unit")?
     } else {
         let scaled = scope.scaled(name)?;

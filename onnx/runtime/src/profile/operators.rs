@@ -219,7 +219,12 @@ fn clip(node: &proto::Node, scope: &Scope) -> Result<Checked> {
         Ok(m as i32)
     };
     let (low, high) = (integer(low)?, integer(high)?);
-    let bound = real.bound.min(i64::from(low).abs().max(i64::from(high).abs()));
+    // A limit beyond all values is what comes out for them.
+    let reach = |m: i64| m.clamp(low.into(), high.into()).abs();
+    let bound = reach(-real.bound).max(reach(real.bound));
+    if bound > WIDE {
+        return Err("its limits leave no value of 30 bits".into());
+    }
     Ok((Op::Clip { low, high }, vec![from], Kind::Real(Real { bound, zero: None, ..real })))
 }
 

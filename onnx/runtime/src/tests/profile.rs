@@ -60,8 +60,16 @@ fn each_rule_has_its_reason() {
         (refused(|_, _, _| (), |b| node(b, "Conv").domain = "com.microsoft".into()), "domain"),
         (refused(|_, _, _| (), |b| b.graph.initializer[0].raw_data = 0.3f32.to_le_bytes().to_vec().into()), "power of two"),
         (refused(|_, _, _| (), |b| b.graph.initializer[0].data_location = 1), "another file"),
+        (refused(|_, _, _| (), |b| b.graph.initializer[0].float_data = vec![1.0 / 64.0]), "two ways"),
         (refused(|_, _, _| (), |b| b.graph.initializer[0].dims = vec![i64::MAX, i64::MAX]), "impossible dimensions"),
         (refused(|_, _, _| (), |b| b.graph.initializer[0].dims = vec![1 << 40]), "announces"),
+        (
+            refused(|_, _, _| (), |b| {
+                let bias = b.floats(&[0.0; 3], &[3]);
+                node(b, "Conv").input[2] = bias;
+            }),
+            "3 biases",
+        ),
         (refused(|_, _, _| (), |b| b.graph.node.swap(0, 1)), "nothing"),
         (refused(|_, _, _| (), |b| b.graph.node.reverse()), "before it is defined"),
         (refused(|_, _, _| (), |b| b.graph.output.clear()), "0 outputs"),
@@ -87,6 +95,22 @@ fn runtimes_would_merge_requantised_codes() {
     let codes = b.quantize(&x, 5, 128);
     b.output(&codes, true);
     assert!(profile::check(&b.file(), &[OutputKind::Codes]).unwrap_err().contains("requantises"));
+}
+
+/// Whatever the sums that it is a limit of.
+#[test]
+fn what_a_lower_limit_gives_is_within_bounds() {
+    for (low, reason) in [(1024.0, "24 bits"), (65536.0, "30 bits")] {
+        let mut b = Builder::default();
+        let input = b.input(&[None, Some(3), None, None]);
+        let x = b.dequantize(&input, 6, 128);
+        let sum = b.conv(&x, &spec());
+        let high = b.clip(&sum, low, 1e9);
+        let twice = b.node("Add", &[&high, &high], vec![]);
+        b.output(&twice, false);
+        let why = profile::check(&b.file(), &[OutputKind::Integer { scale_bits: 14 }]).unwrap_err();
+        assert!(why.contains(reason), "{why}");
+    }
 }
 
 #[test]
