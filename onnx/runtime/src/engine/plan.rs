@@ -114,7 +114,7 @@ fn consumers(graph: &Graph) -> Vec<Vec<usize>> {
 }
 
 /// Draws a following `Quantize`, or `Clip` and `Quantize`, into the node whose output is `to`, where nothing else reads
-/// what lies between.
+/// what lies between, and limits are met in time: what lies beyond them need not fit a finer unit.
 fn absorb(nodes: &[Node], consumers: &[Vec<usize>], to: &mut ValueId, absorbed: &mut [bool]) -> Option<Quantizer> {
     let only = |value: ValueId| match consumers[value][..] {
         [i] => nodes.get(i).map(|node| (i, node)),
@@ -128,6 +128,9 @@ fn absorb(nodes: &[Node], consumers: &[Vec<usize>], to: &mut ValueId, absorbed: 
         (i, node) = only(node.output)?;
     }
     let Op::Quantize { shift, zero } = node.op else { return None };
+    if clip.is_some() && shift < 0 {
+        return None;
+    }
     absorbed[i] = true;
     if let Some(clip) = clip {
         absorbed[clip] = true;

@@ -101,3 +101,19 @@ fn a_graph_that_doubles_its_tensors_meets_a_limit() {
     let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Isa::best());
     assert!(matches!(engine.run(&[random_codes(1, &[1, 1, 64, 64])]), Err(Error::LimitsExceeded(_))));
 }
+
+/// Limits come before a finer unit, in which what lies beyond them would not fit 32 bits.
+#[test]
+fn sums_are_clipped_before_they_are_scaled() {
+    let mut b = Builder::default();
+    let codes = b.input(&[None, Some(1), None, None]);
+    let x = b.dequantize(&codes, 0, 0);
+    let spec = ConvSpec { shape: [1; 4], weights: vec![1], bias: vec![0], in_bits: 0, bits: vec![0], stride: 1, pad: 0 };
+    let sum = b.conv(&x, &spec);
+    let sum = b.clip(&sum, 0.0, 1.0);
+    let codes = b.quantize(&sum, 24, 0);
+    b.output(&codes, true);
+    let engine = Engine::new(profile::check(&b.file(), &[OutputKind::Codes]).unwrap(), Isa::best());
+    let codes = engine.run(&[Tensor { shape: vec![1, 1, 1, 4], data: vec![0, 1, 127, 128] }]).unwrap().remove(0);
+    assert_eq!(codes.data, [0, 255, 255, 255]);
+}
