@@ -28,13 +28,13 @@ pub fn pitch(channels: usize) -> usize {
     channels.next_multiple_of(4)
 }
 
-/// Product of the dimensions, refused beyond the engine's limit.
+/// Product of the dimensions, refused at 0 and beyond the engine's limit: no product of some of them overflows.
 pub fn elements(shape: &[usize]) -> Result<usize> {
     shape
         .iter()
         .try_fold(1usize, |n, &d| n.checked_mul(d))
-        .filter(|&n| n <= MAX_ELEMENTS)
-        .ok_or_else(|| Error::LimitsExceeded(format!("a tensor of {shape:?} is too large")))
+        .filter(|n| (1..=MAX_ELEMENTS).contains(n))
+        .ok_or_else(|| Error::LimitsExceeded(format!("a tensor of {shape:?} is empty or too large")))
 }
 
 impl<T: Item> Block<T> {
@@ -55,7 +55,7 @@ impl<T: Item> Block<T> {
             return Ok(Block { shape: vec![n, c, h, w], order: Order::ChannelsLast, data: pixels.data });
         }
         let mut block = Block::of_spare([n, c, h, w], spare)?;
-        let pixels = pixels.data.chunks_exact(c.max(1));
+        let pixels = pixels.data.chunks_exact(c);
         block.data.chunks_exact_mut(pitch(c)).zip(pixels).for_each(|(to, from)| to[..c].copy_from_slice(from));
         Ok(block)
     }
@@ -137,9 +137,6 @@ fn copy<T: Copy + Default>(shape: &[usize], from_order: Order, data: &[T], order
         Order::Planar => Block { shape: shape.to_vec(), order, data: vec![T::default(); elements(&shape)?] },
         Order::ChannelsLast => Block::image(shape)?,
     };
-    if c == 0 || pixels == 0 {
-        return Ok(block);
-    }
     let (planar, last) = (c * pixels, pixels * pitch);
     match order {
         Order::Planar => {

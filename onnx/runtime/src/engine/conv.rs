@@ -49,7 +49,7 @@ impl Prepared {
         }
         let padded = |[h, w]: [usize; 2]| [h + top + bottom, w + left + right];
         let windows = |size: [usize; 2]| [0, 1].map(|i| (padded(size)[i] - kernel[i]) / stride[i] + 1);
-        if n * h * w == 0 || padded([h, w])[0] < kernel[0] || padded([h, w])[1] < kernel[1] {
+        if padded([h, w])[0] < kernel[0] || padded([h, w])[1] < kernel[1] {
             return Err(Error::InvalidArgument(format!("an image of {h} x {w} is smaller than the kernel")));
         }
         let [out_h, out_w] = windows([h, w]);

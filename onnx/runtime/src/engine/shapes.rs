@@ -18,7 +18,7 @@ pub fn reshape<T: Copy + Default>(block: &Block<T>, dims: &[i64]) -> Result<Bloc
     }
     if let Some(free) = dims.iter().position(|&d| d == -1) {
         let known = elements(&shape)?;
-        if known == 0 || planar.data.len() % known != 0 {
+        if planar.data.len() % known != 0 {
             return Err(mismatch());
         }
         shape[free] = planar.data.len() / known;
@@ -92,11 +92,9 @@ fn concat_channels<T: Copy + Default>(blocks: &[&Block<T>], shape: Vec<usize>) -
     let mut first = 0;
     for block in &blocks {
         let channels = block.shape[1];
-        if channels > 0 {
-            let pixels = block.data.chunks_exact(pitch(channels));
-            for (from, to) in pixels.zip(joined.data.chunks_exact_mut(joined_pitch)) {
-                to[first..][..channels].copy_from_slice(&from[..channels]);
-            }
+        let pixels = block.data.chunks_exact(pitch(channels));
+        for (from, to) in pixels.zip(joined.data.chunks_exact_mut(joined_pitch)) {
+            to[first..][..channels].copy_from_slice(&from[..channels]);
         }
         first += channels;
     }
@@ -107,14 +105,11 @@ pub fn depth_to_space<T: Copy + Default>(block: &Block<T>, side: usize, order: D
     let image = block.channels_last()?;
     let [n, c, h, w] = image.image_shape()?;
     let out_c = c / (side * side);
-    if out_c == 0 || c % (side * side) != 0 {
+    if c % (side * side) != 0 {
         return Err(Error::InvalidArgument(format!("{c} channels do not fold out into squares of {side}")));
     }
     let mut spread = Block::image([n, out_c, h * side, w * side])?;
     let (in_pitch, out_pitch) = (pitch(c), pitch(out_c));
-    if h * w == 0 {
-        return Ok(spread);
-    }
     let lines = image.data.chunks_exact(w * in_pitch).flat_map(|line| (0..side).map(move |i| (i, line)));
     for ((i, line), target) in lines.zip(spread.data.chunks_exact_mut(w * side * out_pitch)) {
         for (pixel, square) in line.chunks_exact(in_pitch).zip(target.chunks_exact_mut(side * out_pitch)) {

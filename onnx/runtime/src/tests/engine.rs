@@ -85,6 +85,7 @@ fn inputs_that_do_not_fit_are_errors() {
         vec![tensor(&[0, channels, 9, 9], 0)],
         vec![tensor(&[1, channels, 0, 9], 0)],
         vec![tensor(&[1, channels, 9, 0], 0)],
+        vec![tensor(&[0, channels, 1 << 31, 1 << 31], 0)],
     ] {
         assert!(engine.run(&inputs).is_err(), "{:?}", inputs.iter().map(|i| &i.shape).collect::<Vec<_>>());
     }
