@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -34,12 +36,12 @@ impl Origin {
                 found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| refuse("not compiled in".into()))
             }
             Origin::Folder(folder) => {
-                let path = folder.join(file);
-                let size = std::fs::metadata(&path).map_err(|e| refuse(e.to_string()))?.len();
-                if size > MAX_FILE {
-                    return Err(refuse(format!("{size} bytes; {MAX_FILE} are allowed")));
+                let mut bytes = Vec::new();
+                let read = File::open(folder.join(file)).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+                match read.map_err(|e| refuse(e.to_string()))? as u64 {
+                    0..=MAX_FILE => Ok(Cow::Owned(bytes)),
+                    _ => Err(refuse(format!("more than the {MAX_FILE} bytes that are allowed"))),
                 }
-                Ok(Cow::Owned(std::fs::read(&path).map_err(|e| refuse(e.to_string()))?))
             }
         }
     }

@@ -87,6 +87,16 @@ fn an_absent_file_is_an_error() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_file_without_end_is_an_error() {
+    let why = refusal(|folder| {
+        std::fs::remove_file(folder.join("resampling.onnx")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", folder.join("resampling.onnx")).unwrap();
+    });
+    assert!(why.contains("allowed"), "{why}");
+}
+
+#[test]
 fn a_manifest_cannot_name_files_outside_its_folder() {
     for outside in ["../residual.onnx", "/etc/passwd", "known/../../x"] {
         let (directory, folder) = copy();
