@@ -2,13 +2,12 @@
 
 use crate::block::{self, Array};
 use caesar_codec::{Error, Options};
+use caesar_onnx::notice::once;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::slice;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::Once;
 
 /// The numbers of `caesar.h`, but for 0.
 #[derive(Clone, Copy)]
@@ -66,24 +65,11 @@ thread_local! {
     static MESSAGE: RefCell<CString> = RefCell::default();
 }
 
-/// One line on stderr, which may be closed.
-pub fn tell(message: &str) {
-    let _ = writeln!(std::io::stderr(), "caesar: {message}");
-}
-
-/// The same, in the same words once a process.
-pub fn tell_once(message: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(message.into()) {
-        tell(message);
-    }
-}
-
 /// Runs a function's body; an error or a panic becomes a message and a number.
 pub fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> c_int {
     static HOOK: Once = Once::new();
     // One plain line instead of a backtrace. The library has its own copy of Rust's standard library: no other code's hook is replaced.
-    HOOK.call_once(|| set_hook(Box::new(|panic| tell(&format!("internal error, please report it: {panic}")))));
+    HOOK.call_once(|| set_hook(Box::new(|panic| once("error", &format!("internal error, please report it: {panic}")))));
     let done = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(Failure(Code::Internal, "internal error, please report it".into())));
     let Err(Failure(code, message)) = done else { return 0 };
     let message = CString::new(message.replace('\0', "?")).expect("without zeros");

@@ -1,7 +1,8 @@
 //! What ADIOS2 looks up in the library, and what `shim.cpp` needs beside `caesar.h`.
 
-use crate::interface::{array, guarded, hand_over, tell_once, text, view};
+use crate::interface::{array, guarded, hand_over, text, view};
 use crate::parameters;
+use caesar_onnx::notice::once;
 use std::ffi::{c_char, c_int, c_void};
 use std::slice;
 
@@ -53,7 +54,8 @@ pub unsafe extern "C" fn caesar_adios2_options(lines: *const c_char, out: *mut c
         let lines = unsafe { text(lines, "parameters") }?.lines();
         let (options, unknown) = parameters::options(lines.filter_map(|line| line.split_once('=')))?;
         if !unknown.is_empty() {
-            tell_once(&format!("unknown operator parameter \"{}\": the data are stored losslessly", unknown.join("\", \"")));
+            let message = format!("unknown operator parameter \"{}\": the data are stored losslessly", unknown.join("\", \""));
+            once(&message, &message);
         }
         // SAFETY: the contract above.
         unsafe { hand_over(format!("{options}\0").as_bytes(), out.cast(), capacity) }

@@ -3,7 +3,7 @@
 use crate::setup::BYTES;
 use crate::words::{self, Words};
 use caesar_codec::threads::Share;
-use caesar_codec::{Codec, Error, Limits, Options, Result};
+use caesar_codec::{Codec, Error, Options, Result};
 
 /// Compresses a chunk. Where set-up did not run, or another filter comes first, nothing is known of the values:
 /// the bytes are kept as they are.
@@ -21,13 +21,12 @@ pub fn encode(cd_values: &[u32], chunk: &[u8]) -> Result<Vec<u8>> {
 /// how many bytes HDF5 expects, which it does not check itself.
 pub fn decode<B: AsMut<[u8]>>(cd_values: &[u32], stream: &[u8], room: impl FnOnce(usize) -> Result<B>) -> Result<B> {
     let expected = Words::read(cd_values).ok().and_then(|words| words.chunk_bytes());
-    let limits = expected.map_or_else(Limits::default, |bytes| Limits { max_decoded_bytes: bytes });
     let share = Share::take();
     let room = |len| match expected {
         Some(expected) if expected != len => Err(Error::Corruption(format!("a chunk of {expected} bytes is expected, the stream holds {len}"))),
         _ => room(len),
     };
-    Ok(codec(&share).limits(limits).decode_into(stream, room)?.1)
+    Ok(codec(&share).decode_into(stream, room)?.1)
 }
 
 fn codec(share: &Share) -> Codec {

@@ -2,27 +2,18 @@
 
 use crate::abi::Caller;
 use crate::host::Host;
-use std::collections::BTreeSet;
+use caesar_onnx::notice::once;
 use std::ffi::CStr;
-use std::io::Write;
-use std::sync::{Mutex, Once, PoisonError};
-
-fn print(message: &str) {
-    let _ = writeln!(std::io::stderr(), "caesar: {message}");
-}
+use std::sync::Once;
 
 /// Tells that something is done otherwise than asked; in the same words once a process.
 pub fn warn(message: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(message.into()) {
-        print(message);
-    }
+    once(message, message);
 }
 
 /// Prints the first error of a process: the next chunks would only repeat it.
 fn error(message: &str) {
-    static FIRST: Once = Once::new();
-    FIRST.call_once(|| print(message));
+    once("error", message);
 }
 
 /// Reports a failed callback to the user and to the HDF5 library that called.
