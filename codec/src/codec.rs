@@ -92,8 +92,11 @@ fn too_large(len: usize) -> Error {
 
 /// A zeroed buffer; an allocation that fails is an error, not an abort.
 pub(crate) fn zeroed(len: usize) -> Result<Vec<u8>> {
-    let mut probe = Vec::<u8>::new();
-    probe.try_reserve_exact(len).map_err(|_| too_large(len))?;
-    drop(probe);
+    room_for(len)?;
     Ok(vec![0; len])
+}
+
+/// Whether so many bytes can be had.
+pub(crate) fn room_for(len: usize) -> Result<()> {
+    Vec::<u8>::new().try_reserve_exact(len).map_err(|_| too_large(len))
 }

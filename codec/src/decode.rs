@@ -13,6 +13,7 @@ use crate::stream::tile::{Entry, Parts};
 use crate::threads::pieces_side_by_side;
 use crate::tiles::Region;
 use crate::value::{Value, swap_bytes, write_values};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Codec {
     /// Decodes a whole stream.
@@ -57,9 +58,12 @@ impl Codec {
         let (header, threads) = (&stream.header, self.threads_each(stream.tiles.len()));
         let places = header.plan.places(bytes, header.layout.element.size);
         let mut tiles: Vec<_> = places.into_iter().map(|place| (place, Ok(()))).collect();
+        // Behind a damaged tile there is nothing to gain.
+        let damaged = AtomicBool::new(false);
         pieces_side_by_side(self.threads, &mut tiles, 1, |i, tile| {
-            for (place, result) in tile {
+            for (place, result) in tile.iter_mut().filter(|_| !damaged.load(Ordering::Relaxed)) {
                 *result = self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads, place);
+                damaged.fetch_or(result.is_err(), Ordering::Relaxed);
             }
         });
         tiles.into_iter().try_for_each(|(_, result)| result)

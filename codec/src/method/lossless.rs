@@ -3,6 +3,7 @@
 //! The first byte of the part says which: 0 raw, 1 pcodec, 2 zstd over shuffled bytes (all first bytes of the
 //! elements, then all second bytes, …), 3 one element repeated.
 
+use crate::codec::room_for;
 use crate::error::{Result, corrupt};
 use crate::field::{Element, Kind};
 use crate::options::Effort;
@@ -37,6 +38,7 @@ pub fn encode(bytes: &[u8], element: Element, effort: Effort) -> Vec<u8> {
 /// Decodes a tile of `len` little-endian bytes.
 pub fn decode(part: &[u8], element: Element, len: usize) -> Result<Vec<u8>> {
     let Element { size, .. } = element;
+    room_for(len)?;
     let bytes = match part.split_first() {
         Some((&RAW, bytes)) => bytes.to_vec(),
         Some((&PCO, part)) => with_numbers(element, NumbersFrom { part, count: len / size }).flatten().unwrap_or_default(),

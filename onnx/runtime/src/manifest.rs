@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
-const MAX_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 1 << 20;
 const MAX_GRAPHS: usize = 16;
 
 #[derive(Debug, Deserialize)]

@@ -25,7 +25,7 @@ pub enum Origin {
 /// Files of a compiled-in model: names, relative to the model's folder, and contents.
 pub type BuiltIn = &'static [(&'static str, &'static [u8])];
 
-const MAX_FILE: u64 = 64 << 20;
+const MAX_FILE: u64 = 8 << 20;
 
 impl Origin {
     fn read(&self, file: &str) -> Result<Cow<'static, [u8]>> {

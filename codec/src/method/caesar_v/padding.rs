@@ -11,7 +11,7 @@ const ROW: usize = 256;
 
 /// The largest blocks may multiply a tile by this, beyond a few blocks that are always allowed; thinner tiles are not for this method.
 const GROWTH: usize = 16;
-const ALWAYS: usize = 1 << 20;
+const ALWAYS: usize = 1 << 17;
 
 /// The tile's shape and the padded one.
 pub struct Padding {

@@ -31,7 +31,7 @@ const EXACT: i64 = 1 << 24;
 /// Largest integer that the engine keeps in an i32 before the final shift.
 const WIDE: i64 = 1 << 30;
 
-const MAX_FILE: usize = 64 << 20;
+const MAX_FILE: usize = 8 << 20;
 const MAX_NODES: usize = 4096;
 const MAX_INITIALIZERS: usize = 8192;
 const MAX_ENDS: usize = 16;
