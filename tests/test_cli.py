@@ -236,7 +236,7 @@ def test_a_damaged_chunk_is_a_fault_of_its_data_set(plain, packed):
 
 
 def test_a_relative_bound_holds_chunk_by_chunk(tmp_path):
-    """A chunk of small values, and edge chunks whose padding is part of what is compressed."""
+    """A chunk of small values, and edge chunks."""
     data = smooth((20, 30))
     data[:16, :16] *= 1e-3
     for fill in [0, -1e4, 9.969209968386869e36]:
@@ -246,6 +246,20 @@ def test_a_relative_bound_holds_chunk_by_chunk(tmp_path):
         verify(tmp_path / "plain.h5", tmp_path / f"{fill}.h5", "rel=1e-2")
     # The same errors against a quarter of the range are too much in the first chunk at least.
     assert verify(tmp_path / "plain.h5", tmp_path / "0.h5", "rel=1e-3", code=1)["v"]["error_over_bound"] > 1
+
+
+@pytest.mark.parametrize("bound", ["rel=1e-2", "nrmse=1e-3", "psnr=60", "patch_nrmse=1e-2"])
+def test_padding_makes_no_range_wider(tmp_path, bound):
+    """Of an edge chunk only the values within the data set count, whatever lies beyond."""
+    data = 273 + smooth((20, 30)) / 10
+    off = data.copy()
+    off[16:] += 0.2
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["v"] = data
+    with h5py.File(tmp_path / "out.h5", "w") as file:
+        file.create_dataset("v", data=off, chunks=(16, 16))
+    row = verify(tmp_path / "in.h5", tmp_path / "out.h5", bound, code=1)["v"]
+    assert any("bound is broken" in fault for fault in row["faults"])
 
 
 def test_chunks_never_written_hold_the_fill_value(tmp_path):

@@ -35,24 +35,13 @@ pub fn inside(bytes: &[u8], size: usize, shape: &[usize], start: &[usize], count
     rows(shape, start, count).iter().flat_map(|row| &bytes[row.start * size..row.end * size]).copied().collect()
 }
 
-/// All but the box of the extents `count` at the origin.
-pub fn outside(bytes: &[u8], size: usize, shape: &[usize], count: &[usize]) -> Vec<u8> {
-    let rows = rows(shape, &vec![0; shape.len()], count);
-    let ends = std::iter::once(0).chain(rows.iter().map(|row| row.end * size));
-    let starts = rows.iter().map(|row| row.start * size).chain([bytes.len()]);
-    ends.zip(starts).flat_map(|(end, start)| &bytes[end..start]).copied().collect()
-}
-
-/// One chunk of both versions, little-endian.
+/// One chunk of both versions, little-endian, as far as it lies within the data set: padding is nobody's value, so no range
+/// and no mean comes of it.
 pub struct Pair<'a> {
     pub element: Element,
     pub original: &'a [u8],
     pub copy: &'a [u8],
-    /// Decoded padding beyond the data set's edge: part of what was compressed at once.
-    pub padding: &'a [u8],
-    /// Extents of the original, and of what was compressed at once, which is larger where there is padding.
     pub shape: &'a [usize],
-    pub extents: &'a [usize],
     /// Bit patterns of the values that are not part of the field.
     pub specials: &'a [u64],
     /// Bit pattern of the data set's own fill value.
@@ -118,7 +107,7 @@ impl Comparison {
             found.points += 1;
         }
         found.used = pair.bound.map(|bound| {
-            let allowed = bound.error(found.chunk_range(pair, bound.error(1.0)));
+            let allowed = bound.error((found.high - found.low).max(0.0));
             match bound {
                 Bound::Lossless => {
                     found.broken = found.changed;
@@ -126,29 +115,16 @@ impl Comparison {
                 }
                 Bound::PointwiseRelative(_) => used,
                 Bound::Absolute(_) | Bound::Relative(_) => share(found.max_error, allowed),
-                Bound::Nrmse(_) | Bound::Psnr(_) => mean_share(found.rmse(pair), allowed),
+                Bound::Nrmse(_) | Bound::Psnr(_) => mean_share(found.rmse(), allowed),
                 Bound::PatchNrmse(_) | Bound::PatchPsnr(_) => mean_share(worst_patch(pair), allowed),
             }
         });
         found
     }
 
-    /// The range of what was compressed at once. Of the padding only the decoded values are known, which are
-    /// off by the bound at most; that much is granted.
-    fn chunk_range(&self, pair: &Pair, fraction: f64) -> f64 {
-        let (mut low, mut high) = (self.low, self.high);
-        for value in ordinary(pair.padding, pair) {
-            (low, high) = (low.min(value), high.max(value));
-        }
-        let range = (high - low).max(0.0);
-        if range > self.high - self.low { range * (1.0 + 2.0 * fraction) } else { range }
-    }
-
-    /// Root mean square error of what was compressed at once. The padding counts as points without error, since its
-    /// original values are not known.
-    fn rmse(&self, pair: &Pair) -> f64 {
-        let points = self.points + ordinary(pair.padding, pair).count();
-        (self.squares / points.max(1) as f64).sqrt()
+    /// Root mean square error.
+    fn rmse(&self) -> f64 {
+        (self.squares / self.points.max(1) as f64).sqrt()
     }
 
     pub fn add(&mut self, chunk: &Comparison) {
@@ -169,7 +145,7 @@ impl Comparison {
     /// Root mean square error over the range of the whole data set.
     pub fn nrmse(&self) -> Option<f64> {
         let range = self.high - self.low;
-        (self.points > 0 && range > 0.0).then(|| (self.squares / self.points as f64).sqrt() / range)
+        (self.points > 0 && range > 0.0).then(|| self.rmse() / range)
     }
 
     /// In decibel, of the whole data set; infinite where nothing differs.
@@ -181,21 +157,15 @@ impl Comparison {
 /// [`Comparison::rmse`] of the patch in which it is largest.
 fn worst_patch(pair: &Pair) -> f64 {
     let size = pair.element.size.max(1);
-    let patches: Vec<usize> = Patches::new(pair.extents).of_points().collect();
-    let mut sums = vec![(0.0, 0.0); Patches::new(pair.extents).count()];
-    let mut is_padding = vec![true; patches.len()];
-    let inside = rows(pair.extents, &vec![0; pair.extents.len()], pair.shape).into_iter().flatten();
-    for (at, (x, y)) in inside.zip(pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size))) {
-        is_padding[at] = false;
+    let patches = Patches::new(pair.shape);
+    let mut sums = vec![(0.0, 0.0); patches.count()];
+    let values = pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size));
+    for (patch, (x, y)) in patches.of_points().zip(values) {
         let original = Value::of(x);
         if original.is_ordinary(pair.specials) {
-            let (squares, points) = sums[patches[at]];
-            sums[patches[at]] = (squares + original.distance(Value::of(y)).powi(2), points + 1.0);
+            let (squares, points) = sums[patch];
+            sums[patch] = (squares + original.distance(Value::of(y)).powi(2), points + 1.0);
         }
-    }
-    let padded = (0..patches.len()).filter(|&at| is_padding[at]).zip(pair.padding.chunks_exact(size));
-    for (at, _) in padded.filter(|(_, value)| Value::of(value).is_ordinary(pair.specials)) {
-        sums[patches[at]].1 += 1.0;
     }
     sums.into_iter().map(|(squares, points)| (squares / f64::max(points, 1.0)).sqrt()).fold(0.0, f64::max)
 }
@@ -245,29 +215,22 @@ impl Value {
     }
 }
 
-fn ordinary<'a>(bytes: &'a [u8], pair: &'a Pair) -> impl Iterator<Item = f64> + 'a {
-    let values = bytes.chunks_exact(pair.element.size.max(1)).map(Value::of);
-    values.filter(|value| value.is_ordinary(pair.specials)).map(|value| value.number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn compare(original: &[f32], copy: &[f32], bound: &str) -> Comparison {
-        compare_padded(original, copy, &[], &[], bound)
+        compare_beside(original, copy, &[], bound)
     }
 
-    fn compare_padded(original: &[f32], copy: &[f32], padding: &[f32], specials: &[f32], bound: &str) -> Comparison {
+    fn compare_beside(original: &[f32], copy: &[f32], specials: &[f32], bound: &str) -> Comparison {
         let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
         let specials: Vec<u64> = specials.iter().map(|x| x.to_bits().into()).collect();
         Comparison::of(&Pair {
             element: Element::F32,
             original: &bytes(original),
             copy: &bytes(copy),
-            padding: &bytes(padding),
             shape: &[original.len()],
-            extents: &[original.len() + padding.len()],
             specials: &specials,
             fill: Some(FIELD[1].to_bits().into()),
             bound: Some(bound.parse::<caesar_codec::Options>().unwrap().bound),
@@ -300,12 +263,12 @@ mod tests {
     #[test]
     fn what_is_no_field_must_stay() {
         let original = [0.0, f32::NAN, 1e36, -999.0, f32::INFINITY];
-        assert_eq!(compare_padded(&original, &original, &[], &[-999.0], "abs=1").broken, 0);
+        assert_eq!(compare_beside(&original, &original, &[-999.0], "abs=1").broken, 0);
         let copy = [0.0, 1.0, 2e36, -998.9, 1.0];
-        assert_eq!(compare_padded(&original, &copy, &[], &[-999.0], "abs=1").broken, 4);
+        assert_eq!(compare_beside(&original, &copy, &[-999.0], "abs=1").broken, 4);
         // Another NaN is another value.
         let other = [0.0, f32::from_bits(0x7fc0_0001), 1e36, -999.0, f32::INFINITY];
-        assert_eq!(compare_padded(&original, &other, &[], &[-999.0], "abs=1").broken, 1);
+        assert_eq!(compare_beside(&original, &other, &[-999.0], "abs=1").broken, 1);
     }
 
     #[test]
@@ -327,28 +290,24 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_s_range_includes_its_padding_but_no_fills() {
+    fn a_range_is_that_of_the_field_without_fills() {
         assert!(compare(&FIELD, &OFF, "rel=0.01").used.unwrap() > 1.0);
-        assert!(compare_padded(&FIELD, &OFF, &[-40.0], &[], "rel=0.01").used.unwrap() <= 1.0);
-        assert!(compare_padded(&FIELD, &OFF, &[-40.0], &[-40.0], "rel=0.01").used.unwrap() > 1.0);
+        let (field, off) = ([0.0, 1.0, 2.0, 4.0, -40.0], [0.0, 1.25, 2.0, 4.0, -40.0]);
+        assert!(compare(&field, &off, "rel=0.01").used.unwrap() <= 1.0);
+        assert!(compare_beside(&field, &off, &[-40.0], "rel=0.01").used.unwrap() > 1.0);
     }
 
     #[test]
     fn the_worst_patch_counts() {
-        let original: Vec<f32> = (0..40).map(|i| i as f32 % 5.0).collect();
+        let original: Vec<f32> = (0..34).map(|i| i as f32 % 5.0).collect();
+        // Twelve squared in the second patch, of eight values; then less in the last, of two.
         let mut copy = original.clone();
-        // Twelve squared in the second patch, beside eight values; six padded ones share the last.
         copy[12] += 12.0;
         copy[33] += 4.0;
-        let used = |fraction: f64| 12.0 / 8f64.sqrt() / (4.0 * fraction);
-        assert!((compare(&original, &copy, "patch_nrmse=0.5").used.unwrap() - used(0.5)).abs() < 1e-9);
-        let alone: Vec<f32> = original.iter().copied().take(34).collect();
-        let found = compare_padded(&alone, &copy[..34], &[1.0; 6], &[], "patch_nrmse=0.5");
-        assert!((found.used.unwrap() - used(0.5)).abs() < 1e-9);
-        let mut last = alone.clone();
-        last[33] += 4.0;
-        let found = compare_padded(&alone, &last, &[1.0; 6], &[], "patch_nrmse=0.5");
-        assert!((found.used.unwrap() - 4.0 / 8f64.sqrt() / 2.0).abs() < 1e-9);
+        let used = |rmse: f64| rmse / (4.0 * 0.5);
+        assert!((compare(&original, &copy, "patch_nrmse=0.5").used.unwrap() - used(12.0 / 8f64.sqrt())).abs() < 1e-9);
+        copy[12] = original[12];
+        assert!((compare(&original, &copy, "patch_nrmse=0.5").used.unwrap() - used(4.0 / 2f64.sqrt())).abs() < 1e-9);
     }
 
     #[test]
@@ -357,8 +316,5 @@ mod tests {
         assert_eq!(inside(&bytes, 1, &[3, 4], &[1, 2], &[2, 3]), [6, 7, 10, 11]);
         assert_eq!(inside(&[7, 8], 2, &[], &[], &[]), [7, 8]);
         assert_eq!(inside(&bytes, 2, &[6], &[1], &[9]), bytes[2..]);
-        assert_eq!(outside(&bytes, 1, &[3, 4], &[2, 3]), [3, 7, 8, 9, 10, 11]);
-        assert_eq!(outside(&bytes, 2, &[6], &[4]), bytes[8..]);
-        assert!(outside(&bytes, 1, &[3, 4], &[3, 4]).is_empty());
     }
 }

@@ -173,19 +173,17 @@ impl<'a> Check<'a> {
         let bound = self.spec.map(|spec| spec.bound).or(stream.map(|s| s.inspection.options.bound));
         let fill = original.fill_bits();
         let specials = stream.map_or_else(|| fill.into_iter().collect(), |s| s.inspection.specials.clone());
-        let (whole, copy, padding);
-        let extents = self.copy.chunk.as_ref().unwrap_or(shape);
-        let (original, copy, padding) = match &self.copy.chunk {
-            None => (values, &chunk.bytes[..], &[][..]),
+        let (whole, copy);
+        let (original, copy) = match &self.copy.chunk {
+            None => (values, &chunk.bytes[..]),
             Some(extents) => {
                 let origin = vec![0; shape.len()];
                 whole = compare::inside(values, element.size, shape, &chunk.start, &within);
                 copy = compare::inside(&chunk.bytes, element.size, extents, &origin, &within);
-                padding = compare::outside(&chunk.bytes, element.size, extents, &within);
-                (&whole[..], &copy[..], &padding[..])
+                (&whole[..], &copy[..])
             }
         };
-        self.total.add(&Comparison::of(&Pair { element, original, copy, padding, shape: &within, extents, specials: &specials, fill, bound }));
+        self.total.add(&Comparison::of(&Pair { element, original, copy, shape: &within, specials: &specials, fill, bound }));
         original.len()
     }
 
