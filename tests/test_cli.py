@@ -158,7 +158,7 @@ def change(plain, packed, name, edit):
 
 def test_a_lost_nan_is_found(plain, packed):
     change(plain, packed, "t", lambda data: np.copyto(data, 0, where=np.isnan(data)))
-    assert verify(plain, packed, code=1)["t"]["faults"] == ["144 values that must stay as they are (NaN, fill, lossless) differ"]
+    assert verify(plain, packed, code=1)["t"]["faults"] == ["144 values that must stay as they are (NaN, infinite, lossless) differ"]
 
 
 def test_a_nan_in_place_of_a_number_is_found(plain, packed):
@@ -260,6 +260,38 @@ def test_padding_makes_no_range_wider(tmp_path, bound):
         file.create_dataset("v", data=off, chunks=(16, 16))
     row = verify(tmp_path / "in.h5", tmp_path / "out.h5", bound, code=1)["v"]
     assert any("bound is broken" in fault for fault in row["faults"])
+
+
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_CLASSIC"])
+@pytest.mark.parametrize("name", ["_FillValue", "missing_value"])
+def test_a_declared_fill_value_that_was_changed_is_a_fault(tmp_path, name, kind):
+    """However small the change: the value is no longer masked."""
+    netCDF4 = pytest.importorskip("netCDF4")
+    data = 30 + smooth((20, 30))
+    data[3, 4:9] = -1
+    for path, values, format in [("in.nc", data, kind), ("out.nc", np.where(data == -1, data + np.float32(1e-3), data), "NETCDF4")]:
+        with netCDF4.Dataset(tmp_path / path, "w", format=format) as file:
+            file.createDimension("y", 20), file.createDimension("x", 30)
+            v = file.createVariable("v", "f4", ("y", "x"), fill_value=-1 if name == "_FillValue" else None)
+            if name == "missing_value":
+                v.missing_value = -1.0
+            v.set_auto_mask(False)
+            v[:] = values
+    row = verify(tmp_path / "in.nc", tmp_path / "out.nc", "abs=0.01", code=1)["v"]
+    assert any(fault.startswith("5 values equal to the declared fill value were changed") for fault in row["faults"])
+
+
+def test_a_fill_of_the_copy_alone_may_differ_within_the_bound(tmp_path):
+    """A stream that was made of values already changed takes for a fill what was an ordinary value before."""
+    data = smooth((20, 30))
+    data[5:15, 10:20] = np.nextafter(np.float32(-1e3), 0)
+    data[0, 0] = -1e3
+    changed = np.where(data < -999, np.float32(-1e3), data)
+    changed[0, 0] = np.nextafter(np.float32(-1e3), 0)
+    write(tmp_path / "out.h5", changed, double_words(0.01))
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["v"] = data
+    verify(tmp_path / "in.h5", tmp_path / "out.h5")
 
 
 def test_chunks_never_written_hold_the_fill_value(tmp_path):

@@ -1,9 +1,9 @@
 //! Classic netCDF files (CDF-1, -2 and -5): plain arrays, no filter.
 
-use crate::dataset::{DataSet, Source};
+use crate::dataset::{self, DataSet, FILLS, Source};
 use anyhow::{Context, Result, bail};
 use caesar_codec::{ByteOrder, Element, Kind, Layout};
-use netcdf_reader::{NcFile, NcSliceInfo, NcSliceInfoElem, NcType, NcVariable};
+use netcdf_reader::{NcFile, NcSliceInfo, NcSliceInfoElem, NcType};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -14,12 +14,13 @@ pub fn open(path: &Path) -> Result<Vec<DataSet>> {
     let variables = file.variables()?.iter().map(|variable| {
         let shape: Vec<usize> = variable.shape().iter().map(|&extent| extent as usize).collect();
         let element = element(variable.dtype())?;
+        let fills = FILLS.iter().filter_map(|name| variable.attribute(name)?.value.as_f64());
         Ok(DataSet {
             name: variable.name().to_owned(),
             layout: Layout::new(element, shape),
             chunk: None,
             filters: vec![],
-            fill: fill(variable, element),
+            fills: fills.map(|number| dataset::bits(element, number)).collect(),
             is_scale: variable.is_coordinate_variable(),
             units: variable.attribute("units").and_then(|units| units.value.as_string()),
             source: match variable.dtype() {
@@ -47,16 +48,6 @@ fn element(kind: &NcType) -> Result<Element> {
         other => bail!("type {other:?} in a classic file"),
     };
     Ok(Element { kind, size, order: ByteOrder::Little })
-}
-
-/// The fill value of floats, little-endian, where one is declared.
-fn fill(variable: &NcVariable, element: Element) -> Option<Vec<u8>> {
-    let value = variable.attribute("_FillValue")?.value.as_f64()?;
-    match element {
-        Element::F32 => Some((value as f32).to_le_bytes().into()),
-        Element::F64 => Some(value.to_le_bytes().into()),
-        _ => None,
-    }
 }
 
 impl Handle {

@@ -42,11 +42,19 @@ pub struct Pair<'a> {
     pub original: &'a [u8],
     pub copy: &'a [u8],
     pub shape: &'a [usize],
-    /// Bit patterns of the values that are not part of the field.
+    /// Bit patterns of values that make no range: the stream took them for fills. That was the copy's writer's guess, which may
+    /// have been made of other values than the original's, so they may change within the bound.
     pub specials: &'a [u64],
-    /// Bit pattern of the data set's own fill value.
-    pub fill: Option<u64>,
+    /// Bit patterns of values that are declared not to be part of the field.
+    pub fills: &'a [u64],
     pub bound: Option<Bound>,
+}
+
+impl Pair<'_> {
+    /// Whether a value is held against the bound.
+    fn counts(&self, original: Value, decoded: Value) -> bool {
+        original.is_ordinary(self.fills) && (original.bits != decoded.bits || !self.specials.contains(&original.bits))
+    }
 }
 
 /// What a data set's chunks come to.
@@ -62,16 +70,16 @@ pub struct Comparison {
     pub used: Option<f64>,
     /// Values that are not bit for bit the same.
     pub changed: usize,
-    /// Those of them that must be: NaN, infinities, fills, whatever is no float, everything under a lossless bound.
+    /// Those of them that must be: NaN, infinities, whatever is no float, everything under a lossless bound.
     pub broken: usize,
-    /// Fill values that the filter took for ordinary ones and changed, within the bound.
-    pub blurred: usize,
+    /// Declared fill values among the changed ones: readers no longer know them for what they are.
+    pub unmasked: usize,
 }
 
 impl Default for Comparison {
     fn default() -> Self {
         let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
-        Comparison { points: 0, max_error: 0.0, squares: 0.0, low, high, used: None, changed: 0, broken: 0, blurred: 0 }
+        Comparison { points: 0, max_error: 0.0, squares: 0.0, low, high, used: None, changed: 0, broken: 0, unmasked: 0 }
     }
 }
 
@@ -91,26 +99,28 @@ impl Comparison {
         for (x, y) in pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size)) {
             found.changed += usize::from(x != y);
             let (original, decoded) = (Value::of(x), Value::of(y));
-            if !original.is_ordinary(pair.specials) {
-                found.broken += usize::from(original.bits != decoded.bits);
+            if !pair.counts(original, decoded) {
+                let lost = if original.is_ordinary(&[]) { &mut found.unmasked } else { &mut found.broken };
+                *lost += usize::from(x != y);
                 continue;
             }
-            found.blurred += usize::from(Some(original.bits) == pair.fill && x != y);
             let error = original.distance(decoded);
             if let Some(Bound::PointwiseRelative(fraction)) = pair.bound {
                 used = used.max(share(error, fraction * original.number.abs()));
             }
             found.max_error = found.max_error.max(error);
             found.squares += error * error;
-            found.low = found.low.min(original.number);
-            found.high = found.high.max(original.number);
             found.points += 1;
+            if original.is_ordinary(pair.specials) {
+                found.low = found.low.min(original.number);
+                found.high = found.high.max(original.number);
+            }
         }
         found.used = pair.bound.map(|bound| {
             let allowed = bound.error((found.high - found.low).max(0.0));
             match bound {
                 Bound::Lossless => {
-                    found.broken = found.changed;
+                    (found.broken, found.unmasked) = (found.changed, 0);
                     0.0
                 }
                 Bound::PointwiseRelative(_) => used,
@@ -139,7 +149,7 @@ impl Comparison {
         };
         self.changed += chunk.changed;
         self.broken += chunk.broken;
-        self.blurred += chunk.blurred;
+        self.unmasked += chunk.unmasked;
     }
 
     /// Root mean square error over the range of the whole data set.
@@ -161,10 +171,10 @@ fn worst_patch(pair: &Pair) -> f64 {
     let mut sums = vec![(0.0, 0.0); patches.count()];
     let values = pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size));
     for (patch, (x, y)) in patches.of_points().zip(values) {
-        let original = Value::of(x);
-        if original.is_ordinary(pair.specials) {
+        let (original, decoded) = (Value::of(x), Value::of(y));
+        if pair.counts(original, decoded) {
             let (squares, points) = sums[patch];
-            sums[patch] = (squares + original.distance(Value::of(y)).powi(2), points + 1.0);
+            sums[patch] = (squares + original.distance(decoded).powi(2), points + 1.0);
         }
     }
     sums.into_iter().map(|(squares, points)| (squares / f64::max(points, 1.0)).sqrt()).fold(0.0, f64::max)
@@ -220,19 +230,19 @@ mod tests {
     use super::*;
 
     fn compare(original: &[f32], copy: &[f32], bound: &str) -> Comparison {
-        compare_beside(original, copy, &[], bound)
+        compare_beside(original, copy, &[], &[], bound)
     }
 
-    fn compare_beside(original: &[f32], copy: &[f32], specials: &[f32], bound: &str) -> Comparison {
+    fn compare_beside(original: &[f32], copy: &[f32], specials: &[f32], fills: &[f32], bound: &str) -> Comparison {
         let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
-        let specials: Vec<u64> = specials.iter().map(|x| x.to_bits().into()).collect();
+        let bits = |values: &[f32]| values.iter().map(|x| x.to_bits().into()).collect::<Vec<u64>>();
         Comparison::of(&Pair {
             element: Element::F32,
             original: &bytes(original),
             copy: &bytes(copy),
             shape: &[original.len()],
-            specials: &specials,
-            fill: Some(FIELD[1].to_bits().into()),
+            specials: &bits(specials),
+            fills: &bits(fills),
             bound: Some(bound.parse::<caesar_codec::Options>().unwrap().bound),
         })
     }
@@ -262,19 +272,26 @@ mod tests {
 
     #[test]
     fn what_is_no_field_must_stay() {
-        let original = [0.0, f32::NAN, 1e36, -999.0, f32::INFINITY];
-        assert_eq!(compare_beside(&original, &original, &[-999.0], "abs=1").broken, 0);
-        let copy = [0.0, 1.0, 2e36, -998.9, 1.0];
-        assert_eq!(compare_beside(&original, &copy, &[-999.0], "abs=1").broken, 4);
+        let original = [0.0, f32::NAN, 1e36, f32::INFINITY];
+        assert_eq!(compare(&original, &original, "abs=1").broken, 0);
+        assert_eq!(compare(&original, &[0.0, 1.0, 2e36, 1.0], "abs=1").broken, 3);
         // Another NaN is another value.
-        let other = [0.0, f32::from_bits(0x7fc0_0001), 1e36, -999.0, f32::INFINITY];
-        assert_eq!(compare_beside(&original, &other, &[-999.0], "abs=1").broken, 1);
+        assert_eq!(compare(&original, &[0.0, f32::from_bits(0x7fc0_0001), 1e36, f32::INFINITY], "abs=1").broken, 1);
     }
 
     #[test]
-    fn a_fill_value_that_moved_is_counted() {
-        assert_eq!(compare(&FIELD, &OFF, "abs=1").blurred, 1);
-        assert_eq!(compare(&FIELD, &FIELD, "abs=1").blurred, 0);
+    fn a_declared_fill_value_that_moved_is_counted() {
+        let found = compare_beside(&FIELD, &OFF, &[], &[1.0], "abs=1");
+        assert_eq!((found.unmasked, found.broken, found.points), (1, 0, 3));
+        assert_eq!(compare_beside(&FIELD, &FIELD, &[], &[1.0], "abs=1").unmasked, 0);
+        assert_eq!(compare_beside(&FIELD, &OFF, &[], &[1.0], "lossless").broken, 1);
+    }
+
+    #[test]
+    fn what_a_stream_took_for_a_fill_may_change_within_the_bound() {
+        let found = compare_beside(&FIELD, &OFF, &[1.0], &[], "abs=0.5");
+        assert_eq!((found.broken, found.unmasked, found.used), (0, 0, Some(0.5)));
+        assert!(compare_beside(&FIELD, &OFF, &[1.0], &[], "abs=0.1").used.unwrap() > 1.0);
     }
 
     #[test]
@@ -294,7 +311,8 @@ mod tests {
         assert!(compare(&FIELD, &OFF, "rel=0.01").used.unwrap() > 1.0);
         let (field, off) = ([0.0, 1.0, 2.0, 4.0, -40.0], [0.0, 1.25, 2.0, 4.0, -40.0]);
         assert!(compare(&field, &off, "rel=0.01").used.unwrap() <= 1.0);
-        assert!(compare_beside(&field, &off, &[-40.0], "rel=0.01").used.unwrap() > 1.0);
+        assert!(compare_beside(&field, &off, &[-40.0], &[], "rel=0.01").used.unwrap() > 1.0);
+        assert!(compare_beside(&field, &off, &[], &[-40.0], "rel=0.01").used.unwrap() > 1.0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::classic;
 use crate::hdf5::{self, Reading};
 use anyhow::{Context, Result, ensure};
-use caesar_codec::{ByteOrder, Inspection, Kind, Layout};
+use caesar_codec::{ByteOrder, Element, Inspection, Kind, Layout};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -15,6 +15,14 @@ pub struct Filter {
     pub name: String,
 }
 
+/// Attributes that declare a fill value: netCDF's, and an older one.
+pub(crate) const FILLS: [&str; 2] = ["_FillValue", "missing_value"];
+
+/// The bit pattern of a number as an element has it, which attributes of another type need not be.
+pub(crate) fn bits(element: Element, number: f64) -> u64 {
+    if element.size == 4 { (number as f32).to_bits().into() } else { number.to_bits() }
+}
+
 pub struct DataSet {
     /// Path within the file, without a leading slash.
     pub name: String,
@@ -24,8 +32,9 @@ pub struct DataSet {
     pub chunk: Option<Vec<usize>>,
     /// In the order in which they are applied on writing.
     pub filters: Vec<Filter>,
-    /// The value that stands where nothing was written, little-endian.
-    pub fill: Option<Vec<u8>>,
+    /// Bit patterns of the values that are declared as fills of floats: HDF5's own, which stands where nothing was written, and those
+    /// of the attributes.
+    pub fills: Vec<u64>,
     /// A netCDF coordinate variable or a bare dimension.
     pub is_scale: bool,
     /// The attribute of that name.
@@ -99,12 +108,6 @@ impl DataSet {
             Source::Classic(handle) => handle.read_box(&self.name, self.layout.element.size, start, count),
             Source::Opaque => Ok(vec![]),
         }
-    }
-
-    /// The bit pattern of the fill value, where one of up to eight bytes is declared.
-    pub fn fill_bits(&self) -> Option<u64> {
-        let fill = self.fill.as_ref().filter(|fill| fill.len() <= 8)?;
-        Some(fill.iter().rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte)))
     }
 
     /// Every chunk of the extent; those that were never written consist of fill values.

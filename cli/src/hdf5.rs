@@ -1,6 +1,7 @@
 //! HDF5 files, read without the HDF5 library: our own chunks go to the codec, which sees each stream on the way.
 
-use crate::dataset::{Chunk, DataSet, Filter, Source, Stream};
+use crate::compare::Value;
+use crate::dataset::{self, Chunk, DataSet, FILLS, Filter, Source, Stream};
 use anyhow::{Context, Result};
 use caesar_codec::threads::Share;
 use caesar_codec::{ByteOrder, Codec, Element, Kind, Layout};
@@ -121,17 +122,20 @@ fn describe(file: &Hdf5File, name: String, dataset: Dataset, tap: &Tap) -> Resul
         layout: Layout::new(element, dataset.shape().iter().map(|&n| n as usize).collect::<Vec<_>>()),
         chunk: dataset.chunks().filter(|_| !is_text).map(|c| c.iter().map(|&n| n as usize).collect()),
         filters: filters.collect(),
-        fill: None,
+        fills: vec![],
         is_scale: dataset.attribute("CLASS").is_ok_and(|a| a.read_string().is_ok_and(|s| s == "DIMENSION_SCALE")),
         units: dataset.attribute("units").ok().and_then(|units| units.read_string().ok()),
         source: Source::Opaque,
         name,
     };
-    let stored_fill = dataset.fill_value().and_then(|fill| fill.value.clone()).filter(|fill| fill.len() == element.size);
-    let fill = stored_fill.map(|bytes| set.little_endian(bytes));
+    let stored_fill = dataset.fill_value().and_then(|fill| fill.value.clone());
+    let stored_fill = stored_fill.filter(|fill| fill.len() == element.size && element.is_bounded());
+    let attributes = FILLS.iter().filter_map(|name| dataset.attribute(name).ok()?.read_as_f64().ok());
+    let numbers = attributes.chain(stored_fill.map(|bytes| Value::of(&set.little_endian(bytes)).number));
+    let fills = numbers.map(|number| dataset::bits(element, number)).collect();
     let is_reference = matches!(dataset.dtype(), Datatype::Reference { .. } | Datatype::VarLen { .. }) && !is_text;
     let source = if is_reference { Source::Opaque } else { Source::Hdf5(Box::new(Handle { dataset, is_text, tap: tap.clone() })) };
-    Ok(DataSet { fill, source, ..set })
+    Ok(DataSet { fills, source, ..set })
 }
 
 fn filter_name(id: u16, name: Option<&str>) -> String {

@@ -26,6 +26,10 @@ pub struct Verify {
     json: bool,
 }
 
+/// What to do where a fill value did not come back.
+const KEEP_FILLS: &str = "declare it as _FillValue and pack with h5repack (nccopy may not pass it on, and missing_value alone the filter \
+                          never sees), or pack without loss";
+
 /// What is to be said of one data set.
 #[derive(Serialize, Default)]
 struct Row {
@@ -171,8 +175,8 @@ impl<'a> Check<'a> {
             }
         }
         let bound = self.spec.map(|spec| spec.bound).or(stream.map(|s| s.inspection.options.bound));
-        let fill = original.fill_bits();
-        let specials = stream.map_or_else(|| fill.into_iter().collect(), |s| s.inspection.specials.clone());
+        let specials = stream.map_or(&[][..], |s| &s.inspection.specials);
+        let fills = &original.fills[..];
         let (whole, copy);
         let (original, copy) = match &self.copy.chunk {
             None => (values, &chunk.bytes[..]),
@@ -183,7 +187,7 @@ impl<'a> Check<'a> {
                 (&whole[..], &copy[..])
             }
         };
-        self.total.add(&Comparison::of(&Pair { element, original, copy, shape: &within, specials: &specials, fill, bound }));
+        self.total.add(&Comparison::of(&Pair { element, original, copy, shape: &within, specials, fills, bound }));
         original.len()
     }
 
@@ -221,17 +225,17 @@ impl<'a> Check<'a> {
         if is_scale && total.changed > 0 {
             row.notes.push("a coordinate was changed within the bound: name the variables to compress".into());
         }
-        if total.blurred > 0 {
-            row.notes.push(format!("{} values equal to the fill value were changed within the bound", total.blurred));
-        }
         match total.used {
             Some(used) if used > 1.0 || used.is_nan() => row.faults.push(format!("the bound is broken: error/bound {used:.6}")),
             None if is_bounded && total.changed > 0 => row.faults.push("values differ, and no bound is known".into()),
             _ => {}
         }
         if total.broken > 0 {
-            let what = if is_bounded && total.points > 0 { "values that must stay as they are (NaN, fill, lossless)" } else { "values" };
+            let what = if is_bounded && total.points > 0 { "values that must stay as they are (NaN, infinite, lossless)" } else { "values" };
             row.faults.push(format!("{} {what} differ", total.broken));
+        }
+        if total.unmasked > 0 {
+            row.faults.push(format!("{} values equal to the declared fill value were changed: {KEEP_FILLS}", total.unmasked));
         }
     }
 }

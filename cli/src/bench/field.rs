@@ -12,8 +12,8 @@ pub struct Field {
     /// Of the part that was taken, little-endian.
     pub layout: Layout,
     pub bytes: Vec<u8>,
-    /// Bit pattern of the declared fill value.
-    pub fill: Option<u64>,
+    /// Bit patterns of the declared fill values.
+    pub fills: Vec<u64>,
     /// Bit patterns of fills and the like, as the codec finds them.
     specials: Vec<u64>,
     /// Number, least and largest of the ordinary values.
@@ -39,12 +39,12 @@ impl Field {
         let cut = cut.map(|axis| format!("{} to {} of {}", start[axis], start[axis] + shape[axis] - 1, whole[axis]));
         let part = cut.collect::<Vec<_>>().join(", of these ");
         let layout = Layout::new(element, shape);
-        let specials = specials(&layout, &bytes, set.fill_bits())?;
+        let specials = specials(&layout, &bytes, &set.fills)?;
         let mut field = Field {
             name: set.name.clone(),
             layout,
             bytes,
-            fill: set.fill_bits(),
+            fills: set.fills.clone(),
             specials,
             points: 0,
             low: 0.0,
@@ -64,8 +64,8 @@ impl Field {
             original: &self.bytes,
             copy,
             shape: &self.layout.shape,
-            specials: &self.specials,
-            fill: self.fill,
+            specials: &[],
+            fills: &self.specials,
             bound: Some(bound),
         })
     }
@@ -152,9 +152,9 @@ fn rows_go_up(set: &DataSet, sets: &[DataSet]) -> bool {
 }
 
 /// Which values the codec takes for fills: those that any stream under a bound names.
-fn specials(layout: &Layout, bytes: &[u8], fill: Option<u64>) -> Result<Vec<u64>> {
+fn specials(layout: &Layout, bytes: &[u8], fills: &[u64]) -> Result<Vec<u64>> {
     let quickly = Options { method: MethodChoice::Interpolation, effort: Effort::Fast, ..Options::new(Bound::Relative(0.1)) };
-    let stream = Codec::classical().fills(Vec::from_iter(fill)).encode(layout, bytes, &quickly)?;
+    let stream = Codec::classical().fills(fills.to_vec()).encode(layout, bytes, &quickly)?;
     Ok(caesar_codec::inspect(&stream)?.specials)
 }
 

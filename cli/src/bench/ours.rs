@@ -23,7 +23,7 @@ pub fn encode(field: &Field, options: &Options) -> Result<(Vec<u8>, Vec<u8>)> {
 
 fn codec(field: &Field, share: &Share) -> Codec {
     let limits = Limits { max_decoded_bytes: field.bytes.len() };
-    Codec::new(caesar_onnx::models()).threads(share.threads()).limits(limits).fills(Vec::from_iter(field.fill))
+    Codec::new(caesar_onnx::models()).threads(share.threads()).limits(limits).fills(field.fills.clone())
 }
 
 fn attempt(field: &Field, options: &Options) -> Result<Measured> {
@@ -32,7 +32,8 @@ fn attempt(field: &Field, options: &Options) -> Result<Measured> {
     let (stream, write) = fastest(RUNS, || Ok(codec.encode(&field.layout, &field.bytes, options)?))?;
     let (decoded, read) = fastest(RUNS, || Ok(codec.decode(&stream)?.bytes))?;
     let compared = field.compare(&decoded, options.bound);
-    ensure!(compared.broken == 0, "{} values that must stay as they are differ: please report it", compared.broken);
+    let lost = compared.broken + compared.unmasked;
+    ensure!(lost == 0, "{lost} values that must stay as they are differ: please report it");
     let mut networks = Vec::new();
     for hash in caesar_codec::inspect(&stream)?.tiles.iter().filter_map(|tile| tile.model) {
         let network = running(&hash).map_or_else(|| hash.to_string(), |found| format!("{} on {}", found.id, found.providers.join(", ")));
