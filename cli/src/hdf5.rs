@@ -13,6 +13,7 @@ use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::datatype::{StringSize, VarLenKind};
 use hdf5_reader::{Dataset, Datatype, FilterRegistry, HDF5_MAX_CHUNK_BYTES, Hdf5File, OpenOptions, SliceInfo, SliceInfoElem};
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -169,15 +170,26 @@ fn element(dataset: &Dataset) -> Result<Element> {
         Datatype::FixedPoint { byte_order, .. } => (Kind::Unsigned, little(*byte_order)),
         _ => (Kind::Opaque, ByteOrder::Little),
     };
-    Ok(Element { kind, size: dataset.raw_element_size()?, order })
+    let size = if is_text(dataset.dtype()) { DIGEST } else { dataset.raw_element_size()? };
+    Ok(Element { kind, size, order })
+}
+
+/// Bytes of a digest.
+const DIGEST: usize = 8;
+
+/// What stands for a string wherever values have one size.
+fn digest(string: &str) -> [u8; DIGEST] {
+    let mut hasher = DefaultHasher::new();
+    string.hash(&mut hasher);
+    hasher.finish().to_le_bytes()
 }
 
 impl Handle {
-    /// All values in the file's byte order; strings of variable length one after the other, each with its length.
+    /// All values in the file's byte order; of each string of variable length a digest.
     pub fn read(&self) -> Result<Vec<u8>> {
         if self.is_text {
             let strings = self.dataset.read_strings()?;
-            return Ok(strings.iter().flat_map(|s| [&s.len().to_le_bytes()[..], s.as_bytes()].concat()).collect());
+            return Ok(strings.iter().flat_map(|string| digest(string)).collect());
         }
         Ok(self.dataset.read_raw_bytes()?)
     }
