@@ -81,7 +81,9 @@ def test_the_line_for_h5repack_and_one_data_set(plain, monkeypatch):
     monkeypatch.chdir(plain.parent)
     run(*shlex.split(line("h5repack", "abs=0.01", "/group/u")))
     assert verify("in.h5", "out.h5", "--dataset", "group/u")["group/u"]["filters"] == ["caesar"]
-    assert verify("in.h5", "out.h5", code=1)["t"]["faults"] == ["carries no caesar filter"]
+    # What was left out is none the worse for it, unless it is asked for.
+    assert verify("in.h5", "out.h5")["t"]["notes"] == ["carries no caesar filter, and is bit for bit the same"]
+    assert verify("in.h5", "out.h5", "--dataset", "t", code=1)["t"]["faults"] == ["carries no caesar filter"]
 
 
 @tool("nccopy")
@@ -195,6 +197,25 @@ def test_a_plain_copy_carries_no_filter(plain):
     assert [row["dataset"] for row in rows.values() if row["faults"]] == ["group/u", "t"]
 
 
+@tool("h5repack")
+def test_a_decoded_copy_is_held_against_a_bound_that_is_given(plain, packed, tmp_path):
+    run("h5repack", "-f", "NONE", packed, tmp_path / "decoded.h5")
+    notes = verify(plain, tmp_path / "decoded.h5", "abs=0.01")["t"]["notes"]
+    assert notes == ["carries no caesar filter: taken for a decoded copy"]
+    assert any("bound is broken" in fault for fault in verify(plain, tmp_path / "decoded.h5", "abs=1e-3", code=1)["t"]["faults"])
+    assert verify(plain, tmp_path / "decoded.h5", code=1)["t"]["faults"] == ["values differ, and no bound is known"]
+
+
+@pytest.mark.parametrize("a, b", [(["one"], ["two"]), (["x", "one"], ["x", "two"]), (["abc"], ["abcd"]), (["a"] * 5, ["b"] * 5), ("one", "two")])
+def test_changed_strings_of_variable_length_are_found(tmp_path, a, b):
+    for name, strings in {"a": a, "b": b}.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file.create_dataset("s", data=strings, dtype=h5py.string_dtype())
+    verify(tmp_path / "a.h5", tmp_path / "a.h5")
+    different = 1 if isinstance(a, str) else sum(x != y for x, y in zip(a, b))
+    assert verify(tmp_path / "a.h5", tmp_path / "b.h5", code=1)["s"]["faults"] == [f"{different} values differ"]
+
+
 @tool("nccopy")
 def test_a_bar_between_variables_is_found_out(tmp_path):
     """nccopy takes "t|u" and does nothing at all, with exit status 0."""
@@ -205,7 +226,7 @@ def test_a_bar_between_variables_is_found_out(tmp_path):
             file.createVariable(name, "f4", ("x",))[:] = smooth((500,))
     run("nccopy", "-F", f"t|u,{FILTER},0.01d", tmp_path / "in.nc", tmp_path / "out.nc")
     rows = verify(tmp_path / "in.nc", tmp_path / "out.nc", code=1)
-    assert rows["t"]["faults"] == rows["u"]["faults"] == ["carries no caesar filter"]
+    assert rows["t"]["faults"] == rows["u"]["faults"] == ["carries no caesar filter, like all of this file: see caesar doctor"]
 
 
 def test_shuffle_in_front_is_pointed_out(plain):

@@ -83,6 +83,11 @@ impl DataSet {
         !matches!(self.source, Source::Opaque)
     }
 
+    /// Whether our filter is in the pipeline.
+    pub fn is_ours(&self) -> bool {
+        self.filters.iter().any(|filter| filter.id == hdf5::FILTER)
+    }
+
     /// The extents of the part of a chunk that lies within the data set; the rest is padding.
     pub fn within(&self, start: &[usize]) -> Vec<usize> {
         let shape = &self.layout.shape;

@@ -1,7 +1,7 @@
 //! `caesar inspect`: what lies in the streams of a file, read from their headers.
 
 use crate::dataset::{self, DataSet};
-use crate::hdf5::{FILTER, Reading};
+use crate::hdf5::Reading;
 use crate::text;
 use anyhow::{Result, bail};
 use caesar_codec::{Element, Inspection};
@@ -28,7 +28,7 @@ impl Inspect {
             bail!("{} has no data set \"{name}\"", self.file.display());
         }
         let (ours, others): (Vec<&DataSet>, Vec<&DataSet>) =
-            chosen.into_iter().partition(|set| set.filters.iter().any(|filter| filter.id == FILTER));
+            chosen.into_iter().partition(|set| set.is_ours());
         for set in ours {
             match Summary::of(set) {
                 Ok(summary) => summary.print(set, self.verbose),

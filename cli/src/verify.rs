@@ -45,6 +45,12 @@ struct Row {
     psnr: Option<f64>,
     nrmse: Option<f64>,
     filters: Vec<String>,
+    /// It ought to carry our filter, and does not.
+    #[serde(skip)]
+    is_bare: bool,
+    /// Some value is not bit for bit the same.
+    #[serde(skip)]
+    is_changed: bool,
     /// What is wrong, in words; empty: all is well.
     faults: Vec<String>,
     notes: Vec<String>,
@@ -71,7 +77,7 @@ impl Verify {
         let originals: Vec<&DataSet> = originals.iter().filter(chosen).collect();
         let bytes = originals.iter().map(|set| set.layout.byte_len().unwrap_or(0) as u64).sum();
         let progress = text::progress(bytes);
-        let rows = originals
+        let mut rows: Vec<Row> = originals
             .iter()
             .map(|original| {
                 progress.set_message(original.name.clone());
@@ -82,7 +88,22 @@ impl Verify {
             })
             .collect();
         progress.finish_and_clear();
+        self.judge_bare(&mut rows, &copies);
         Ok(rows)
+    }
+
+    /// Data sets without our filter. Some are left out on purpose, and decoded copies have none; but who names one wants it
+    /// compressed, and where nothing in the copy ever was, tools were silent about a plugin that they did not find.
+    fn judge_bare(&self, rows: &mut [Row], copies: &[DataSet]) {
+        let is_touched = copies.iter().any(DataSet::is_ours) || rows.iter().any(|row| row.is_changed);
+        for row in rows.iter_mut().filter(|row| row.is_bare) {
+            match row.is_changed {
+                true => row.notes.push("carries no caesar filter: taken for a decoded copy".into()),
+                false if !is_touched => row.faults.push("carries no caesar filter, like all of this file: see caesar doctor".into()),
+                false if !self.dataset.is_empty() => row.faults.push("carries no caesar filter".into()),
+                false => row.notes.push("carries no caesar filter, and is bit for bit the same".into()),
+            }
+        }
     }
 }
 
@@ -205,12 +226,13 @@ impl<'a> Check<'a> {
             };
             row.bound = Some(bounds.join(" or ")).filter(|words| !words.is_empty());
         }
+        row.is_changed = total.changed > 0;
         row.ratio = (stored > 0).then(|| bytes as f64 / stored as f64);
 
         // A coordinate or a scalar is not worth a filter; h5repack and nccopy leave some of them plain.
         let needs_filter = is_bounded && !is_scale && !copy.layout.shape.is_empty() && copy.layout.len() != Ok(0);
         match place {
-            None if needs_filter => row.faults.push("carries no caesar filter".into()),
+            None => row.is_bare = needs_filter,
             Some(place) if place > 0 => row.notes.push(format!(
                 "{} comes before caesar, which then stores plain bytes without loss",
                 copy.filters[place - 1].name
