@@ -253,7 +253,17 @@ def test_a_damaged_chunk_is_a_fault_of_its_data_set(plain, packed):
         file["t"].id.write_direct_chunk((0, 0, 0), stream[:-3])
     rows = verify(plain, packed, code=1)
     assert "stream" in rows["t"]["faults"][0] and rows["group/u"]["faults"] == []
-    assert "stream" in caesar("inspect", packed, "t")
+    assert "t: cannot be read: " in caesar("inspect", packed, "t", code=1)
+    assert "group/u  f64" in caesar("inspect", packed, code=1)
+
+
+def test_what_is_left_of_a_file_is_no_success(packed, tmp_path):
+    whole = packed.read_bytes()
+    for name, left in {"cut": whole[: len(whole) // 2], "zeroed": whole[:96] + bytes(4000) + whole[4096:]}.items():
+        (tmp_path / name).write_bytes(left)
+        said = run(CAESAR, "inspect", tmp_path / name, code=2).stderr
+        assert len(said.splitlines()) == 1 and not any(said.count(words) > 1 for words in said.split(": ")[1:]), said
+        run(CAESAR, "verify", tmp_path / name, packed, code=2)
 
 
 def test_a_relative_bound_holds_chunk_by_chunk(tmp_path):

@@ -73,6 +73,7 @@ pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
     file.with_context(|| format!("cannot open {}", path.display()))?;
     let mut sets = if &magic == b"CDF" { classic::open(path) } else { hdf5::open(path, reading) }
         .with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(!sets.is_empty(), "{} has no data sets: it is empty, or its directory is damaged", path.display());
     sets.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(sets)
 }

@@ -20,7 +20,8 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    pub fn run(self) -> Result<()> {
+    /// Whether all of it could be read.
+    pub fn run(self) -> Result<bool> {
         let sets = dataset::open(&self.file, Reading::Headers)?;
         let wanted = self.dataset.as_deref().map(|name| name.trim_start_matches('/'));
         let chosen: Vec<&DataSet> = sets.iter().filter(|set| wanted.is_none_or(|name| set.name == name)).collect();
@@ -29,16 +30,20 @@ impl Inspect {
         }
         let (ours, others): (Vec<&DataSet>, Vec<&DataSet>) =
             chosen.into_iter().partition(|set| set.is_ours());
+        let mut is_sound = true;
         for set in ours {
             match Summary::of(set) {
                 Ok(summary) => summary.print(set, self.verbose),
-                Err(error) => println!("{}: {error:#}\n", set.name),
+                Err(error) => {
+                    is_sound = false;
+                    println!("{}: cannot be read: {}\n", set.name, text::error(&error));
+                }
             }
         }
         if !others.is_empty() {
             println!("without caesar filter: {}", others.iter().map(|set| set.name.as_str()).collect::<Vec<_>>().join(" "));
         }
-        Ok(())
+        Ok(is_sound)
     }
 }
 

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let done: Result<bool> = match Cli::parse().command {
         Command::Args(args) => args.run().map(|()| true),
         Command::Verify(verify) => verify.run(),
-        Command::Inspect(inspect) => inspect.run().map(|()| true),
+        Command::Inspect(inspect) => inspect.run(),
         Command::Bench(bench) => bench.run().map(|()| true),
         Command::Doctor(doctor) => doctor.run(),
     };
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("caesar: {error:#}");
+            eprintln!("caesar: {}", text::error(&error));
             ExitCode::from(2)
         }
     }

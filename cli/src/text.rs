@@ -48,6 +48,15 @@ pub fn progress(bytes: u64) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style.expect("the template is sound"))
 }
 
+/// An error and its causes, but none that the words before it have already.
+pub fn error(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.contains(&cause) {
+        true => said,
+        false if said.is_empty() => cause,
+        false => format!("{said}: {cause}"),
+    })
+}
+
 /// A number in about four digits.
 pub fn short(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {

@@ -139,7 +139,7 @@ fn verify(original: &DataSet, copy: &DataSet, spec: Option<&Options>, progress: 
     } else if !original.is_comparable() || !copy.is_comparable() {
         row.notes.push("values of this type are not compared".into());
     } else if let Err(error) = Check::new(copy, spec).run(original, &mut row, progress) {
-        row.faults.push(format!("{error:#}"));
+        row.faults.push(text::error(&error));
     }
     row
 }
