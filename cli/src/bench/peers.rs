@@ -43,7 +43,7 @@ fn zfp(error: f64) -> Vec<u32> {
 
 /// How h5repack comes to know them.
 pub const ADVICE: &str = "pip install hdf5plugin, then
-  export HDF5_PLUGIN_PATH=$(python -c \"import hdf5plugin; print(hdf5plugin.PLUGIN_PATH)\")";
+  export HDF5_PLUGIN_PATH=$HDF5_PLUGIN_PATH:$(python -c \"import hdf5plugin; print(hdf5plugin.PLUGIN_PATH)\")";
 
 /// Seconds that processes take more or less to start, and the share of a plain copy's time that it may be off by.
 const SHORTEST: f64 = 1e-3;
