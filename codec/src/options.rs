@@ -215,23 +215,26 @@ impl Bound {
 }
 
 /// `abs=1e-3`, `rel=1e-4,method=interpolation,effort=best`, `lossless`, or nothing at all (lossless).
-/// Words are separated by commas or spaces.
+/// Words are separated by commas or spaces; spaces around `=` are none.
 impl FromStr for Options {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let mut options = Options::default();
-        let mut bound_word: Option<&str> = None;
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        let text = text.split('=').map(str::trim).collect::<Vec<_>>().join("=");
         for word in text.split([',', ' ', ';']).map(str::trim).filter(|w| !w.is_empty()) {
-            let (key, value) = word.split_once('=').map_or((word, None), |(k, v)| (k.trim(), Some(v.trim())));
+            let (key, value) = word.split_once('=').map_or((word, None), |(k, v)| (k, Some(v)));
             let mode = MODES.iter().position(|m| *m == key);
+            let what = if mode.is_some() { "bound" } else { key };
+            if let Some((_, first)) = seen.iter().find(|(earlier, _)| *earlier == what) {
+                return invalid(format!("\"{word}\" is a second {what} after \"{first}\""));
+            }
+            seen.push((what, word));
             match (key, mode, value) {
                 ("method", _, Some(v)) => options.method = by_name(&METHODS, v, "method")?,
                 ("effort", _, Some(v)) => options.effort = by_name(&EFFORTS, v, "effort")?,
                 (_, Some(mode), value) => {
-                    if let Some(first) = bound_word.replace(word) {
-                        return invalid(format!("\"{word}\" is a second bound after \"{first}\""));
-                    }
                     options.bound = match (mode, value) {
                         (0, None) => Bound::Lossless,
                         (0, Some(_)) => return invalid(format!("\"{word}\": lossless takes no number")),
@@ -329,6 +332,7 @@ mod tests {
             assert_eq!(Options::from_cd_values(&options.to_cd_values()).unwrap(), options);
         }
         assert_eq!("".parse::<Options>().unwrap(), Options::default());
+        assert_eq!(" abs = 1 , effort =best".parse::<Options>().unwrap().to_string(), "abs=1e0,effort=best");
     }
 
     #[test]
@@ -340,6 +344,8 @@ mod tests {
             ("abs=-1", "abs=-1"),
             ("abs=nan", "NaN"),
             ("abs=1,rel=2", "rel=2"),
+            ("method=auto,method=srn-sz", "method=srn-sz"),
+            ("effort=fast effort=fast", "second effort"),
             ("method=zfp", "zfp"),
             ("effort=most", "most"),
             ("lossless=1", "lossless=1"),
