@@ -15,9 +15,22 @@ pub struct Args {
     dataset: Option<String>,
 }
 
-/// Options that the tools' plugins take.
+/// Options that the tools' plugins take. A bound that is left out means lossless, which few who forget it expect.
 fn available(spec: &str) -> caesar_codec::Result<Options> {
-    spec.parse::<Options>()?.check()
+    let options = spec.parse::<Options>()?.check()?;
+    if options.bound == Bound::Lossless && !spec.contains("lossless") {
+        eprintln!("caesar: no bound is given, so these lines are lossless; abs=1e-3 is one");
+    }
+    Ok(options)
+}
+
+/// A word as shells take it for one.
+fn shell(word: &str) -> String {
+    if word.chars().all(|c| c.is_alphanumeric() || "_-+./:,=".contains(c)) {
+        return word.to_owned();
+    }
+    let escape = |c: char| if "\\\"$`".contains(c) { format!("\\{c}") } else { c.to_string() };
+    format!("\"{}\"", word.chars().map(escape).collect::<String>())
 }
 
 impl Args {
@@ -66,14 +79,15 @@ impl Lines {
 
     fn h5repack(&self) -> String {
         let words = self.words();
-        let object = self.dataset.as_ref().map(|name| format!("{name}:")).unwrap_or_default();
-        let mut line = format!("h5repack -f {object}UD={ID},0,{}", words.len());
-        words.iter().for_each(|word| line.extend([",", word]));
-        line + " in.h5 out.h5"
+        let mut filter = self.dataset.as_ref().map(|name| format!("{name}:")).unwrap_or_default();
+        let _ = write!(filter, "UD={ID},0,{}", words.len());
+        words.iter().for_each(|word| filter.extend([",", word]));
+        format!("h5repack -f {} in.h5 out.h5", shell(&filter))
     }
 
     fn nccopy(&self) -> String {
-        format!("nccopy -F \"{},{}\" in.nc out.nc", self.dataset.as_deref().unwrap_or("*"), self.netcdf())
+        let filter = format!("{},{}", self.dataset.as_deref().unwrap_or("*"), self.netcdf());
+        format!("nccopy -F {} in.nc out.nc", shell(&filter))
     }
 
     /// A Python tuple, which needs a comma after a single element.
@@ -157,15 +171,15 @@ impl fmt::Display for Lines {
         )?;
         section(
             "h5py",
-            &format!("f.create_dataset(\"{name}\", data=data, chunks=data.shape, compression={ID}, compression_opts={tuple})"),
+            &format!("f.create_dataset({name:?}, data=data, chunks=data.shape, compression={ID}, compression_opts={tuple})"),
             &["a chunk is what is compressed, and later read, at once: as large as suits you, below 4 GiB"],
         )?;
         section(
             "xarray (h5netcdf)",
             &format!(
-                "ds.to_netcdf(\"out.nc\", engine=\"h5netcdf\", encoding={{\"{name}\": {{\"compression\": {ID}, \"compression_opts\": {tuple}}}}})"
+                "ds.to_netcdf(\"out.nc\", engine=\"h5netcdf\", encoding={{{name:?}: {{\"chunksizes\": ds[{name:?}].shape, \"compression\": {ID}, \"compression_opts\": {tuple}}}}})"
             ),
-            &["engine=\"netcdf4\" ignores foreign filters without a word"],
+            &["engine=\"netcdf4\" has no foreign filters: \"unexpected encoding parameters\""],
         )?;
         section("CDO 2.5 or newer", &self.cdo(), &[])?;
         section("ADIOS2 2.12 or newer, XML", &self.adios2_xml(), &[])?;
@@ -218,7 +232,8 @@ mod tests {
         ] {
             assert_eq!(lines(spec, None).nccopy(), format!("nccopy -F \"{filter}\" in.nc out.nc"));
         }
-        assert!(lines("abs=1", Some("temp")).nccopy().contains("\"temp,40044,1e0d\""));
+        assert_eq!(lines("abs=1", Some("temp")).nccopy(), "nccopy -F temp,40044,1e0d in.nc out.nc");
+        assert_eq!(lines("abs=1", Some("a&$b")).nccopy(), r#"nccopy -F "a&\$b,40044,1e0d" in.nc out.nc"#);
     }
 
     #[test]
