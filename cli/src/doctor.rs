@@ -5,6 +5,7 @@ mod hosts;
 mod models;
 mod plugin;
 
+use crate::text;
 use anyhow::Result;
 
 #[derive(clap::Args)]
@@ -14,7 +15,9 @@ impl Doctor {
     pub fn run(self) -> Result<bool> {
         let mut report = Report::default();
         plugin::examine(&mut report);
-        hosts::examine(&mut report)?;
+        if let Err(error) = hosts::examine(&mut report) {
+            report.warning("host", format!("not tried: {}", text::error(&error)), "let TMPDIR name a folder that can be written");
+        }
         models::examine(&mut report);
         codec::examine(&mut report);
         println!();

@@ -2,14 +2,17 @@
 
 use super::Report;
 use caesar_codec::{Bound, Codec, Element, Layout, MethodChoice, Options};
+use caesar_codec::threads::Share;
 use caesar_onnx::doctor::running;
 
 const METHODS: [MethodChoice; 5] =
     [MethodChoice::Lossless, MethodChoice::Interpolation, MethodChoice::SrnSz, MethodChoice::CaesarV, MethodChoice::Auto];
 const BOUND: f64 = 1e-3;
+const THREADS: &str = "CAESAR_NUM_THREADS";
 
 pub fn examine(report: &mut Report) {
     report.ok("instructions", caesar_kernels::Isa::best().to_string());
+    threads(report);
     let shape = [8, 64, 96];
     let field = field(shape);
     for method in METHODS {
@@ -19,6 +22,16 @@ pub fn examine(report: &mut Report) {
             Ok(finding) => report.ok(&subject, finding),
             Err(error) => report.error(&subject, error, "this should never happen: please report it with the output of this command"),
         }
+    }
+}
+
+fn threads(report: &mut Report) {
+    let wanted = std::env::var_os(THREADS);
+    let is_sound = wanted.is_none_or(|n| n.to_str().and_then(|n| n.parse().ok()).is_some_and(|n: usize| n > 0));
+    let finding = format!("{} for a call", Share::take().threads());
+    match is_sound {
+        true => report.ok("threads", finding),
+        false => report.warning("threads", format!("{finding}: {THREADS} is no number above 0"), "correct or remove it"),
     }
 }
 
