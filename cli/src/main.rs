@@ -17,6 +17,7 @@ mod verify;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -41,10 +42,22 @@ enum Command {
     Doctor(doctor::Doctor),
 }
 
+/// A panic hook under which output that cannot be written, to a full disk say, is an error like any other: `println!` panics.
+fn told_once(hook: Box<dyn Fn(&PanicHookInfo) + Send + Sync>) -> impl Fn(&PanicHookInfo) + Send + Sync {
+    move |info| match info.payload_as_str() {
+        Some(words) if words.starts_with("failed printing to ") => {
+            eprintln!("caesar: {words}");
+            std::process::exit(2);
+        }
+        _ => hook(info),
+    }
+}
+
 /// Exit status: 0 all is well, 1 a check failed, 2 the command could not do its work.
 fn main() -> ExitCode {
     // `caesar inspect FILE | head` ends like any other tool, not in a panic.
     sigpipe::reset();
+    std::panic::set_hook(Box::new(told_once(std::panic::take_hook())));
     let done: Result<bool> = match Cli::parse().command {
         Command::Args(args) => args.run().map(|()| true),
         Command::Verify(verify) => verify.run(),
