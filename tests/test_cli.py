@@ -28,6 +28,12 @@ def verify(*arguments, code=0):
     return {row["dataset"]: row for row in map(json.loads, lines)}
 
 
+def test_a_bound_that_is_left_out_is_told():
+    for spec, is_told in {"": True, "method=srn-sz": True, "effort=best": True, "lossless": False, "method=lossless": False, "abs = 1": False}.items():
+        assert ("no bound is given" in run(CAESAR, "args", spec).stderr) == is_told
+    assert "second method" in run(CAESAR, "args", "abs=1,method=auto,method=srn-sz", code=2).stderr
+
+
 def line(tool, spec, name=None):
     """The line that caesar args prints for a tool: all that follows its title up to the remarks."""
     dataset = ["--dataset", name] if name else []
@@ -84,6 +90,18 @@ def test_the_line_for_h5repack_and_one_data_set(plain, monkeypatch):
     # What was left out is none the worse for it, unless it is asked for.
     assert verify("in.h5", "out.h5")["t"]["notes"] == ["carries no caesar filter, and is bit for bit the same"]
     assert verify("in.h5", "out.h5", "--dataset", "t", code=1)["t"]["faults"] == ["carries no caesar filter"]
+
+
+@tool("h5repack")
+@pytest.mark.parametrize("name", ["a b", "$HOME", 'say "a"'])
+def test_lines_for_names_that_mean_something_to_a_shell(plain, name):
+    with h5py.File(plain, "a") as file:
+        file[name] = smooth((30, 40))
+    subprocess.run(line("h5repack", "abs=0.01", name), shell=True, check=True, cwd=plain.parent)
+    assert verify(plain, plain.with_name("out.h5"), "--dataset", name)[name]["filters"] == ["caesar"]
+    with h5py.File(plain.with_name("py.h5"), "w") as f:
+        exec(line("h5py", "abs=0.01", name), {"f": f, "data": np.zeros((3, 4))})
+        assert name in f
 
 
 @tool("nccopy")
@@ -335,6 +353,22 @@ def test_chunks_never_written_hold_the_fill_value(tmp_path):
     assert "; 8 never written" in caesar("inspect", tmp_path / "out.h5")
 
 
+@pytest.mark.parametrize("filters", [["deflate", "caesar"], ["caesar", "deflate"], ["caesar", "caesar"], ["fletcher32", "caesar"]])
+def test_inspect_sees_through_other_filters(tmp_path, filters):
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((30, 40))
+    for name in filters:
+        {"deflate": lambda: plist.set_deflate(4), "fletcher32": plist.set_fletcher32}.get(name, lambda: plist.set_filter(FILTER, 0, double_words(0.01)))()
+    with h5py.File(tmp_path / "out.h5", "w") as file:
+        space = h5py.h5s.create_simple((60, 40))
+        h5py.Dataset(h5py.h5d.create(file.id, b"v", h5py.h5t.NATIVE_FLOAT, space, plist))[...] = smooth((60, 40))
+        file.create_dataset("words", data=["a", "b"], dtype=h5py.string_dtype(), chunks=(2,), compression=FILTER)
+        file.create_dataset("none", (0, 40), "f4", chunks=(30, 40), maxshape=(None, 40), compression=FILTER)
+    said = caesar("inspect", tmp_path / "out.h5")
+    assert "2 of 30×40, stream version" in said and f"filters   {', then '.join(filters)}" in said and "abs=1e-2 asked" in said
+    assert "words: strings of variable length" in said and "chunks    0 of 30×40\n" in said
+
+
 def test_inspect_tells_methods_and_bounds(packed):
     said = caesar("inspect", packed)
     assert "abs=1e-2 asked" in said and "methods" in said and "without caesar filter: y" in said
@@ -359,6 +393,33 @@ def test_doctor_says_what_to_type(tmp_path):
 )
 def test_what_cannot_be_done_exits_with_2(arguments):
     assert "Traceback" not in run(CAESAR, *arguments, code=2).stderr
+
+
+def test_a_full_disk_is_told_in_a_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([CAESAR, "args", "abs=0.01"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
+def test_files_of_other_kinds_are_told_apart(tmp_path):
+    (tmp_path / "text").write_text("no HDF5\n" * 100)
+    assert "neither HDF5 nor netCDF" in run(CAESAR, "inspect", tmp_path / "text", code=2).stderr
+    netCDF4 = pytest.importorskip("netCDF4")
+    with netCDF4.Dataset(tmp_path / "classic.nc", "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("x", 500)
+        file.createVariable("t", "f4", ("x",))[:] = smooth((500,))
+    assert "nccopy -k nc4" in run(CAESAR, "inspect", tmp_path / "classic.nc", code=2).stderr
+
+
+def test_a_data_set_may_follow_its_file(plain, packed):
+    for arguments in [[f"{plain}:t", packed], [plain, f"{packed}:/t"]]:
+        assert list(verify(*arguments)) == ["t"]
+    assert caesar("inspect", f"{packed}:group/u").startswith("group/u  f64")
+
+
+def test_doctor_goes_on(tmp_path):
+    said = caesar("doctor", env={"TMPDIR": str(tmp_path / "none"), "CAESAR_NUM_THREADS": "many"})
+    assert "not tried" in said and "CAESAR_NUM_THREADS is no number" in said and "method auto" in said
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():

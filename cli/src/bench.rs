@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub struct Bench {
     /// An HDF5, netCDF-4 or classic netCDF file, and a variable; without one, every variable that is worth compressing
     #[arg(value_name = "FILE[:VARIABLE]")]
-    target: String,
+    target: PathBuf,
     /// Bounds to try: abs=1e-3, rel=1e-4, pw_rel=1e-2, nrmse=1e-4, psnr=80, patch_nrmse=1e-4, patch_psnr=80, lossless
     #[arg(default_values = ["rel=1e-2", "rel=1e-3", "rel=1e-4", "rel=1e-5", "lossless"])]
     bounds: Vec<Options>,
@@ -102,7 +102,7 @@ impl Bench {
         if self.map.is_some() && lossy.is_none() {
             bail!("--map needs a bound: lossless leaves no error to draw");
         }
-        let (path, variable) = target(&self.target);
+        let (path, variable) = dataset::target(&self.target);
         let sets = dataset::open(path, Reading::Values)?;
         let chosen = choice::choose(path, &sets, variable)?;
         let picture = |asked: &Option<PathBuf>, set: &DataSet| asked.as_deref().map(|path| path_for(path, &set.name, chosen.len() > 1));
@@ -166,14 +166,6 @@ impl Bench {
         let contest = contest.filter(|_| peers::can(bound));
         let peers = contest.into_iter().flat_map(|contest| contest.present().iter().map(move |present| Contender::Peer(contest, present)));
         ours.chain(peers.filter(|peer| self.wants(peer.name())))
-    }
-}
-
-/// FILE, or FILE:VARIABLE where no file has that whole name.
-fn target(target: &str) -> (&Path, Option<&str>) {
-    match target.rsplit_once(':') {
-        Some((file, variable)) if !Path::new(target).exists() => (Path::new(file), Some(variable)),
-        _ => (Path::new(target), None),
     }
 }
 

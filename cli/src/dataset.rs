@@ -66,12 +66,22 @@ pub struct Stream {
     pub inspection: Inspection,
 }
 
+/// FILE, or FILE:NAME where no file has that whole name.
+pub fn target(target: &Path) -> (&Path, Option<&str>) {
+    match target.to_str().and_then(|words| words.rsplit_once(':')) {
+        Some((file, name)) if !target.exists() => (Path::new(file), Some(name)),
+        _ => (target, None),
+    }
+}
+
 /// All data sets of a file in the order of their names.
 pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
     let mut magic = [0; 3];
     let file = File::open(path).and_then(|mut file| file.read(&mut magic));
     file.with_context(|| format!("cannot open {}", path.display()))?;
-    let mut sets = if &magic == b"CDF" { classic::open(path) } else { hdf5::open(path, reading) }
+    let is_classic = &magic == b"CDF";
+    ensure!(!is_classic || reading == Reading::Values, "{}: classic netCDF has no filters; nccopy -k nc4 makes a file that can", path.display());
+    let mut sets = if is_classic { classic::open(path) } else { hdf5::open(path, reading) }
         .with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(!sets.is_empty(), "{} has no data sets: it is empty, or its directory is damaged", path.display());
     sets.sort_by(|a, b| a.name.cmp(&b.name));

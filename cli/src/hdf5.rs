@@ -2,7 +2,7 @@
 
 use crate::compare::Value;
 use crate::dataset::{self, Chunk, DataSet, FILLS, Filter, Source, Stream};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use caesar_codec::threads::Share;
 use caesar_codec::{ByteOrder, Codec, Element, Kind, Layout};
 use h5zcaesar::ID;
@@ -24,7 +24,7 @@ pub const FILTER: u16 = ID as u16;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     Values,
-    /// Only what the streams say of themselves: chunks come as zeros.
+    /// Only what the streams say of themselves: numbers come as zeros.
     Headers,
 }
 
@@ -46,7 +46,10 @@ pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
         .with_max_chunk_bytes(HDF5_MAX_CHUNK_BYTES)
         // Every chunk is read once, and the tap must see its stream.
         .with_chunk_cache_bytes(0);
-    let file = Hdf5File::open_with_options(path, options)?;
+    let file = Hdf5File::open_with_options(path, options).map_err(|error| match error {
+        Error::InvalidMagic => anyhow!("neither HDF5 nor netCDF"),
+        error => error.into(),
+    })?;
     let mut sets = Vec::new();
     walk(&file.root_group()?, "", &mut HashSet::new(), &mut |name, dataset| {
         sets.push(describe(&file, name, dataset, &tap)?);
@@ -60,11 +63,14 @@ fn decoder(reading: Reading, tap: Tap) -> FilterFn {
         let decode = || {
             let inspection = caesar_codec::inspect(bytes)?;
             let decoded = match reading {
-                Reading::Values => {
+                // What is no number may come from another filter, which has to read it.
+                Reading::Headers if inspection.layout.element.kind != Kind::Opaque => {
+                    vec![0; inspection.layout.byte_len()?.min(HDF5_MAX_CHUNK_BYTES)]
+                }
+                _ => {
                     let share = Share::take();
                     Codec::new(caesar_onnx::models()).threads(share.threads()).decode(bytes)?.bytes
                 }
-                Reading::Headers => vec![0; inspection.layout.byte_len()?.min(HDF5_MAX_CHUNK_BYTES)],
             };
             Ok((decoded, inspection))
         };

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Inspect {
-    /// An HDF5 or netCDF-4 file
+    /// An HDF5 or netCDF-4 file, and a data set
+    #[arg(value_name = "FILE[:NAME]")]
     file: PathBuf,
     /// Only this data set
     dataset: Option<String>,
@@ -22,16 +23,21 @@ pub struct Inspect {
 impl Inspect {
     /// Whether all of it could be read.
     pub fn run(self) -> Result<bool> {
-        let sets = dataset::open(&self.file, Reading::Headers)?;
-        let wanted = self.dataset.as_deref().map(|name| name.trim_start_matches('/'));
+        let (path, name) = dataset::target(&self.file);
+        let sets = dataset::open(path, Reading::Headers)?;
+        let wanted = self.dataset.as_deref().or(name).map(|name| name.trim_start_matches('/'));
         let chosen: Vec<&DataSet> = sets.iter().filter(|set| wanted.is_none_or(|name| set.name == name)).collect();
         if let (Some(name), true) = (wanted, chosen.is_empty()) {
-            bail!("{} has no data set \"{name}\"", self.file.display());
+            bail!("{} has no data set \"{name}\"", path.display());
         }
         let (ours, others): (Vec<&DataSet>, Vec<&DataSet>) =
             chosen.into_iter().partition(|set| set.is_ours());
         let mut is_sound = true;
         for set in ours {
+            if set.chunk.is_none() || !set.is_comparable() {
+                println!("{}: strings of variable length or references, which lie elsewhere; the filter keeps the addresses\n", set.name);
+                continue;
+            }
             match Summary::of(set) {
                 Ok(summary) => summary.print(set, self.verbose),
                 Err(error) => {
@@ -75,18 +81,23 @@ impl Summary {
 
     fn print(&self, set: &DataSet, verbose: bool) {
         let inspections = || self.streams.iter().map(|(_, inspection)| inspection);
-        let versions = distinct(inspections().map(|i| i.version.to_string()));
         println!("{}  {} {}", set.name, text::element(set.layout.element), text::shape(&set.layout.shape));
         let line = |title: &str, words: String| println!("  {title:<10}{words}");
 
         let chunk = set.chunk.as_deref().unwrap_or(&set.layout.shape);
-        let mut chunks = format!("{} of {}, stream version {versions}", self.streams.len(), text::shape(chunk));
+        let mut chunks = format!("{} of {}", self.streams.len(), text::shape(chunk));
+        if !self.streams.is_empty() {
+            chunks += &format!(", stream version {}", distinct(inspections().map(|i| i.version.to_string())));
+        }
         for (count, what) in [(self.raw, "stored without the filter"), (self.empty, "never written")] {
             if count > 0 {
                 chunks += &format!("; {count} {what}");
             }
         }
         line("chunks", chunks);
+        if let [first, others @ ..] = &set.filters[..] && !others.is_empty() {
+            line("filters", others.iter().fold(first.name.clone(), |names, filter| names + ", then " + &filter.name));
+        }
         if self.streams.is_empty() {
             return println!();
         }

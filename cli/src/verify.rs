@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Verify {
-    /// The file before compression: HDF5, netCDF-4 or classic netCDF
+    /// The file before compression: HDF5, netCDF-4 or classic netCDF; and a data set, as with --dataset
+    #[arg(value_name = "ORIGINAL[:NAME]")]
     original: PathBuf,
     /// The file after compression: HDF5 or netCDF-4
     copy: PathBuf,
@@ -68,12 +69,15 @@ impl Verify {
     }
 
     fn rows(&self) -> Result<Vec<Row>> {
-        let originals = dataset::open(&self.original, Reading::Values)?;
-        let copies = dataset::open(&self.copy, Reading::Values)?;
-        if let Some(unknown) = self.dataset.iter().find(|&name| originals.iter().all(|set| !is_named(set, name))) {
-            bail!("{} has no data set \"{unknown}\"", self.original.display());
+        let (original, name) = dataset::target(&self.original);
+        let (copy, same) = dataset::target(&self.copy);
+        let names: Vec<&str> = self.dataset.iter().map(String::as_str).chain(name).chain(same).collect();
+        let originals = dataset::open(original, Reading::Values)?;
+        let copies = dataset::open(copy, Reading::Values)?;
+        if let Some(unknown) = names.iter().find(|name| originals.iter().all(|set| !is_named(set, name))) {
+            bail!("{} has no data set \"{unknown}\"", original.display());
         }
-        let chosen = |set: &&DataSet| self.dataset.is_empty() || self.dataset.iter().any(|name| is_named(set, name));
+        let chosen = |set: &&DataSet| names.is_empty() || names.iter().any(|name| is_named(set, name));
         let originals: Vec<&DataSet> = originals.iter().filter(chosen).collect();
         let bytes = originals.iter().map(|set| set.layout.byte_len().unwrap_or(0) as u64).sum();
         let progress = text::progress(bytes);
@@ -88,22 +92,9 @@ impl Verify {
             })
             .collect();
         progress.finish_and_clear();
-        self.judge_bare(&mut rows, &copies);
-        Ok(rows)
-    }
-
-    /// Data sets without our filter. Some are left out on purpose, and decoded copies have none; but who names one wants it
-    /// compressed, and where nothing in the copy ever was, tools were silent about a plugin that they did not find.
-    fn judge_bare(&self, rows: &mut [Row], copies: &[DataSet]) {
         let is_touched = copies.iter().any(DataSet::is_ours) || rows.iter().any(|row| row.is_changed);
-        for row in rows.iter_mut().filter(|row| row.is_bare) {
-            match row.is_changed {
-                true => row.notes.push("carries no caesar filter: taken for a decoded copy".into()),
-                false if !is_touched => row.faults.push("carries no caesar filter, like all of this file: see caesar doctor".into()),
-                false if !self.dataset.is_empty() => row.faults.push("carries no caesar filter".into()),
-                false => row.notes.push("carries no caesar filter, and is bit for bit the same".into()),
-            }
-        }
+        rows.iter_mut().filter(|row| row.is_bare).for_each(|row| row.judge_bare(is_touched, !names.is_empty()));
+        Ok(rows)
     }
 }
 
@@ -124,6 +115,17 @@ impl Row {
             element: text::element(set.layout.element),
             shape: set.layout.shape.clone(),
             ..Row::default()
+        }
+    }
+
+    /// A data set without our filter. Some are left out on purpose, and decoded copies have none; but who names one wants it
+    /// compressed, and where nothing in the copy ever was, tools were silent about a plugin that they did not find.
+    fn judge_bare(&mut self, is_touched: bool, is_named: bool) {
+        match self.is_changed {
+            true => self.notes.push("carries no caesar filter: taken for a decoded copy".into()),
+            false if !is_touched => self.faults.push("carries no caesar filter, like all of this file: see caesar doctor".into()),
+            false if is_named => self.faults.push("carries no caesar filter".into()),
+            false => self.notes.push("carries no caesar filter, and is bit for bit the same".into()),
         }
     }
 }
