@@ -30,8 +30,7 @@ impl Inspect {
         if let (Some(name), true) = (wanted, chosen.is_empty()) {
             bail!("{} has no data set \"{name}\"", path.display());
         }
-        let (ours, others): (Vec<&DataSet>, Vec<&DataSet>) =
-            chosen.into_iter().partition(|set| set.is_ours());
+        let (ours, others): (Vec<&DataSet>, Vec<&DataSet>) = chosen.into_iter().partition(|set| set.is_ours());
         let mut is_sound = true;
         for set in ours {
             if set.chunk.is_none() || !set.is_comparable() {

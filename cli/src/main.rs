@@ -17,6 +17,7 @@ mod verify;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
@@ -43,10 +44,10 @@ enum Command {
 }
 
 /// A panic hook under which output that cannot be written, to a full disk say, is an error like any other: `println!` panics.
-fn told_once(hook: Box<dyn Fn(&PanicHookInfo) + Send + Sync>) -> impl Fn(&PanicHookInfo) + Send + Sync {
-    move |info| match info.payload_as_str() {
-        Some(words) if words.starts_with("failed printing to ") => {
-            eprintln!("caesar: {words}");
+fn output_may_fail(hook: Box<dyn Fn(&PanicHookInfo) + Send + Sync>) -> impl Fn(&PanicHookInfo) + Send + Sync {
+    move |info| match info.payload().downcast_ref::<String>() {
+        Some(words) if words.starts_with("failed printing to stdout") => {
+            let _ = writeln!(std::io::stderr(), "caesar: {words}");
             std::process::exit(2);
         }
         _ => hook(info),
@@ -57,7 +58,7 @@ fn told_once(hook: Box<dyn Fn(&PanicHookInfo) + Send + Sync>) -> impl Fn(&PanicH
 fn main() -> ExitCode {
     // `caesar inspect FILE | head` ends like any other tool, not in a panic.
     sigpipe::reset();
-    std::panic::set_hook(Box::new(told_once(std::panic::take_hook())));
+    std::panic::set_hook(Box::new(output_may_fail(std::panic::take_hook())));
     let done: Result<bool> = match Cli::parse().command {
         Command::Args(args) => args.run().map(|()| true),
         Command::Verify(verify) => verify.run(),
