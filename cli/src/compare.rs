@@ -86,17 +86,15 @@ impl Default for Comparison {
 impl Comparison {
     pub fn of(pair: &Pair) -> Self {
         let size = pair.element.size.max(1);
+        let elements = || pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size));
         let mut found = Comparison::default();
         if !pair.element.is_bounded() {
-            // Texts of variable length are no multiples of their element, nor are two of them equally long.
-            let elements = pair.original.chunks(size).zip(pair.copy.chunks(size));
-            let missing = pair.original.len().abs_diff(pair.copy.len()).div_ceil(size);
-            found.changed = elements.filter(|(x, y)| x != y).count() + missing;
+            found.changed = elements().filter(|(x, y)| x != y).count();
             found.broken = found.changed;
             return found;
         }
         let mut used = 0f64;
-        for (x, y) in pair.original.chunks_exact(size).zip(pair.copy.chunks_exact(size)) {
+        for (x, y) in elements() {
             found.changed += usize::from(x != y);
             let (original, decoded) = (Value::of(x), Value::of(y));
             if !pair.counts(original, decoded) {
