@@ -50,6 +50,10 @@ fn goldens() -> Vec<Golden> {
     // Packed once: steps of 1/8 around 40, and a few values at unequal distances.
     let packed: Vec<f64> = stack.iter().map(|v| 40.0 + (v * 8.0).round() / 8.0).collect();
     let few: Vec<f64> = stack.iter().map(|v| (v / 3.0).round()).map(|n| n * n + n / 8.0).collect();
+    // As HDF5 pads a chunk, and more kinds of NaN than have a class.
+    let padded: Vec<f64> = stack.iter().enumerate().map(|(i, &v)| if i < 8 * 2080 && i % 52 < 47 { v } else { 0.0 }).collect();
+    let nans: Vec<u8> = stack.iter().enumerate().flat_map(|(i, &v)| if i % 99 == 0 { 0x7fc0_0000 | i as u32 } else { (v as f32).to_bits() }.to_le_bytes()).collect();
+    let texts: Vec<u8> = (0..300).flat_map(|i| [b"north"[i % 5], b'a' + (i / 7 % 26) as u8, b'.']).collect();
     let counts: Vec<u8> = (0..4000u32).flat_map(|i| ((i / 7 * 3) as u16).to_le_bytes()).collect();
     vec![
         golden("abs", f32s(&[11, 40, 52], &stack), "abs=1e-2"),
@@ -59,6 +63,10 @@ fn goldens() -> Vec<Golden> {
         golden("line", f32s(&[19500], &plane), "abs=1e-3"),
         golden("batch", f32s(&[2, 3, 5, 13, 50], &plane), "rel=1e-2"),
         golden("ocean", f32s(&[11, 40, 52], &ocean), "abs=1e-2"),
+        golden("interpolation-ocean", f32s(&[11, 40, 52], &ocean), "abs=1e-2,method=interpolation"),
+        golden("padded", f32s(&[11, 40, 52], &padded), "rel=1e-3"),
+        golden("nans", (Layout::new(Element::F32, [11, 40, 52]), nans), "abs=1e-1"),
+        golden("tiles", f32s(&[2, 40, 100, 120], &field(80, 100, 120, 0.0)), "abs=1,effort=fast"),
         golden("pw-rel-big-f64", big(), "pw_rel=1e-3"),
         golden("nrmse", f32s(&[11, 40, 52], &stack), "nrmse=1e-3"),
         golden("grid", f32s(&[11, 40, 52], &packed), "abs=1e-2"),
@@ -68,6 +76,9 @@ fn goldens() -> Vec<Golden> {
         golden("caesar-v-psnr", f32s(&[11, 40, 52], &stack), "psnr=50,method=caesar-v"),
         golden("caesar-v-short", f32s(&[3, 65, 100], &plane), "nrmse=1e-2,method=caesar-v"),
         golden("caesar-v-patches", f32s(&[11, 40, 52], &ocean), "patch_nrmse=1e-2,method=caesar-v"),
+        golden("caesar-v-ocean", f32s(&[11, 40, 52], &ocean), "nrmse=1e-2,method=caesar-v"),
+        golden("caesar-v-line", f32s(&[19500], &plane), "nrmse=1e-2,method=caesar-v"),
+        golden("caesar-v-pw-rel", big(), "pw_rel=1e-2,method=caesar-v"),
         golden("caesar-v-best", f32s(&[11, 40, 52], &stack), "nrmse=3e-3,method=caesar-v,effort=best"),
         golden("srn-sz", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz"),
         golden("srn-sz-plane", f32s(&[130, 150], &plane), "abs=1e-3,method=srn-sz"),
@@ -76,6 +87,7 @@ fn goldens() -> Vec<Golden> {
         golden("srn-sz-best", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz,effort=best"),
         golden("srn-sz-symbols", f32s(&[8, 128, 130], &field(8, 128, 130, 0.05)), "abs=2e-2,method=srn-sz"),
         golden("lossless", big(), "lossless"),
+        golden("texts", (Layout::new(Element { kind: Kind::Opaque, size: 3, order: ByteOrder::Little }, [300]), texts), "abs=1"),
         golden("integers", (Layout::new(Element { kind: Kind::Unsigned, size: 2, order: ByteOrder::Little }, [40, 100]), counts), "abs=1"),
     ]
 }

@@ -43,7 +43,7 @@ impl<const N: usize> Mixer<N> {
         let bit = coder.code(bit, p);
         let error = (i32::from(bit) << 16) - p as i32;
         for i in 0..N {
-            weights[i] = weights[i].wrapping_add(logits[i] * error + (1 << 14) >> 15);
+            weights[i] = weights[i].wrapping_add(logits[i] * error + (1 << 13) >> 14);
             bits[places[i]].learn(bit);
         }
         bit

@@ -16,6 +16,8 @@ pub(super) const FINE: usize = 32;
 /// Frequencies that have a context of their own; higher ones share one by octaves.
 const OWN: usize = 48;
 const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
+/// Sizes of the next lower coefficients that are told apart: 0, 1, 2, more.
+const SIZES: usize = 4;
 /// Expected scales are u8, eight to an octave; four of them share a context.
 const SCALES: usize = 64;
 /// Coefficients, one after the other in scanning order, that take one decision where all around them and they themselves are zero.
@@ -106,11 +108,11 @@ impl Below {
         Below { own: vec![[0; 2]; block_len + 1] }
     }
 
-    /// What is below a position of the next `lower` ones, and the largest size of those.
+    /// What is below a position of the next `lower` ones, and their sizes.
     #[inline(always)]
-    pub(super) fn at(&self, lower: [u32; 3]) -> (u32, u32) {
+    pub(super) fn at(&self, lower: [u32; 3]) -> (u32, [u32; 3]) {
         let [[t, t_size], [y, y_size], [x, x_size]] = lower.map(|s| self.own[s as usize]);
-        (t + y + x, t_size.max(y_size).max(x_size))
+        (t + y + x, [t_size, y_size, x_size])
     }
 
     /// Notes a group of zeros, of which nothing but zeros is below.
@@ -118,10 +120,11 @@ impl Below {
         self.own[start..start + GROUP].fill([0; 2]);
     }
 
-    /// `largest`: as [`Below::at`] said of this position.
+    /// `sizes`: as [`Below::at`] said of this position.
     #[inline(always)]
-    pub(super) fn note(&mut self, position: usize, size: u32, largest: u32) {
-        self.own[position] = [2 * size + largest, size];
+    pub(super) fn note(&mut self, position: usize, size: u32, sizes: [u32; 3]) {
+        let [t, y, x] = sizes;
+        self.own[position] = [2 * size + t.max(y).max(x), size];
     }
 }
 
@@ -171,7 +174,7 @@ impl<'a> BlockCoder<'a> {
             start,
             frequency: (0..len).map(frequency).collect(),
             reaches: CodeModel::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1),
-            codes: CodeModel::new([(LEVELS * LEVELS + 1) * 2, FREQUENCIES * LEVELS, (FINE + 1) * 8 * 2, SCALES * LEVELS], 18, 1),
+            codes: CodeModel::new([SIZES * SIZES * SIZES * 2, FREQUENCIES * LEVELS, (FINE + 1) * 8 * 2, FREQUENCIES.max(SCALES) * LEVELS], (FINE / 4 + 1) * 2, 1),
             groups: [Bit::new(); 17 * 4],
             reach_of: vec![0; layout.blocks()],
             lowest: vec![0; layout.blocks()],
@@ -212,8 +215,8 @@ impl<'a> BlockCoder<'a> {
             shift: 0,
             sign: 0,
         };
-        let reach = self.reaches.code(coder, reach(q) as i32, &context);
-        let reach = (reach.unsigned_abs() as usize).min(REACHES - 1);
+        let reach = self.reaches.code_magnitude(coder, reach(q) as u32, &context);
+        let reach = (reach as usize).min(REACHES - 1);
         self.reach_of[block] = reach as u8;
         if reach == 0 {
             q[0] = 0;
@@ -241,26 +244,25 @@ impl<'a> BlockCoder<'a> {
                     }
                 }
             }
-            let (below, largest) = self.below.at(self.layout.lower[s]);
+            let (below, lower) = self.below.at(self.layout.lower[s]);
             let beside = self.beside[s];
             let both = 2 * beside + below;
             let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
-            let scale = match self.scale {
-                Some(scale) => usize::from(scale(block, s) / 4),
-                None => octave * 4 + reach / 4,
-            };
+            let frequency = usize::from(self.frequency[s]);
+            let scale = self.scale.map_or(frequency, |scale| usize::from(scale(block, s) / 4).min(SCALES - 1));
+            let lower_sizes = lower.into_iter().fold(0, |sizes, size| sizes * SIZES + (size as usize).min(SIZES - 1));
             let fine = if surprise { FINE } else { log_class(both).min(FINE - 1) };
             let tables = [
-                (if surprise { LEVELS * LEVELS } else { beside_level * LEVELS + below_level }) * 2 + quantiser,
-                usize::from(self.frequency[s]) * LEVELS + beside_level,
+                lower_sizes * 2 + quantiser,
+                frequency * LEVELS + beside_level,
                 (fine * 8 + reach * 8 / REACHES) * 2 + quantiser,
-                scale.min(SCALES - 1) * LEVELS + below_level,
+                scale * LEVELS + below_level,
             ];
             let shift = (both / 32 | 1).ilog2().min(20);
-            let context = Context { tables, set: 2 * octave.min(8) + quantiser, shift, sign: 0 };
+            let context = Context { tables, set: fine / 4 * 2 + quantiser, shift, sign: 0 };
             let magnitude = self.codes.code_magnitude(coder, q[s].unsigned_abs(), &context);
             let size = state.multiple(magnitude).min(u16::MAX.into());
-            self.below.note(s, size, largest);
+            self.below.note(s, size, lower);
             self.sizes[block * len + s] = size as u16;
             // For the parity the sign does not matter.
             state = state.after(if s == 0 { (magnitude as i32).wrapping_add(expected) } else { magnitude as i32 });

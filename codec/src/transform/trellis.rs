@@ -172,9 +172,9 @@ struct Surroundings<'a> {
 impl Surroundings<'_> {
     #[inline(always)]
     fn kind(&mut self, position: usize) -> usize {
-        let (below, largest) = self.below.at(self.layout.lower[position]);
+        let (below, lower) = self.below.at(self.layout.lower[position]);
         let both = 2 * self.beside[position] + below;
-        self.below.note(position, self.own[position].into(), largest);
+        self.below.note(position, self.own[position].into(), lower);
         log_class(both).min(FINE - 1) * POSITIONS + (position + 1).ilog2() as usize
     }
 }
