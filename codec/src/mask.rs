@@ -111,7 +111,7 @@ impl Survey {
             let v = V::from_f64(x);
             let known = KNOWN_FILLS.iter().any(|&f| V::from_f64(f).to_f64() == x.abs());
             let often = count >= (values.len() / 1024).max(4);
-            let alien = rest > 0.0 && (gap > 1e5 * rest || (often && gap > 8.0 * rest));
+            let alien = rest > 0.0 && (gap > 1e5 * rest || (often && gap > 1.5 * rest));
             (count < self.ordinary && ((known && gap > rest) || alien)).then_some(v)
         };
         fill(self.high, highs, self.high - next_high, next_high - self.low)
@@ -250,7 +250,7 @@ fn raise(greatest: &mut f64, x: f64, counts: bool) {
 /// Class of special values that are stored one by one.
 pub const UNLISTED: u8 = MAX_SPECIALS as u8 + 1;
 
-/// Bit patterns that make up more than a fiftieth of a sample, most frequent first, at most two.
+/// Bit patterns that make up more than a fiftieth of a sample, or are far more frequent in it than others; most frequent first, at most two.
 fn frequent<V: Value>(values: &[V]) -> Vec<V> {
     let stride = (values.len() / SAMPLE).max(1);
     let mut counts = HashMap::new();
@@ -258,7 +258,9 @@ fn frequent<V: Value>(values: &[V]) -> Vec<V> {
         *counts.entry(v.bits()).or_insert(0usize) += 1;
     }
     let sampled = values.len().div_ceil(stride);
-    let mut often: Vec<_> = counts.into_iter().filter(|&(_, n)| n * 50 > sampled && n > 2).collect();
+    let distinct = counts.len();
+    let is_frequent = |n: usize| n * 50 > sampled && n > 2 || n * distinct > 8 * sampled;
+    let mut often: Vec<_> = counts.into_iter().filter(|&(_, n)| is_frequent(n)).collect();
     often.sort_by_key(|&(bits, n)| (std::cmp::Reverse(n), bits));
     often.into_iter().take(2).map(|(bits, _)| V::from_bits(bits)).collect()
 }
@@ -463,6 +465,17 @@ mod tests {
             let survey = Survey::of(&values, 180, false, &[]);
             assert_eq!(survey.specials, [land.bits()], "{land}");
             assert!(survey.low > -50.0 && survey.high < 50.0);
+        }
+    }
+
+    /// As nccopy hands them on, which tells a filter of no fill value.
+    #[test]
+    fn scattered_fills_are_found() {
+        for (fill, low, high) in [(-1.0f32, 30.0, 37.0), (0.0, -20.0, 20.0), (-99.0, -20.0, 20.0), (-999.0, -5000.0, 5000.0)] {
+            let wave = |i: usize| ((i % 180) as f32 * 0.05).sin() * ((i / 180) as f32 * 0.04).cos();
+            let value = |i: usize| if i * 7919 % 64 == 5 { fill } else { low + (high - low) * (0.5 + 0.5 * wave(i)) };
+            let values: Vec<f32> = (0..120 * 180).map(value).collect();
+            assert_eq!(Survey::of(&values, 180, false, &[]).specials, [fill.bits()], "{fill}");
         }
     }
 
