@@ -46,7 +46,7 @@ impl Codec {
         Codec::new(Arc::new(NoModels))
     }
 
-    /// Works on up to `threads` tiles at a time. Streams and values do not depend on it.
+    /// Works on up to `threads` threads, which share tiles or work at one together. Streams and values do not depend on it.
     pub fn threads(self, threads: usize) -> Self {
         Codec { threads: threads.max(1), ..self }
     }

@@ -6,8 +6,7 @@ use crate::field::{ByteOrder, Layout};
 use crate::mask::{UNLISTED, decode_classes};
 use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::options::MethodChoice;
-use crate::stream::Stream;
-use crate::stream::bytes::Reader;
+use crate::stream::{Stream, exceptions};
 use crate::stream::header::Header;
 use crate::stream::tile::{Entry, Parts};
 use crate::threads::pieces_side_by_side;
@@ -207,7 +206,7 @@ impl Codec {
             write_values(values, bytes);
             start = piece.end;
         }
-        read_exceptions(parts.exceptions, V::SIZE, place)
+        exceptions::read(parts.exceptions, V::SIZE, place)
     }
 }
 
@@ -218,22 +217,4 @@ fn frames_of(shape: &[usize], start: &[usize], count: &[usize]) -> Vec<usize> {
         frames = frames.iter().flat_map(|&f| (start[d]..start[d] + count[d]).map(move |i| f * shape[d] + i)).collect();
     }
     frames
-}
-
-/// Writes the exceptions of a tile, of `size` bytes each, to its place.
-fn read_exceptions(part: &[u8], size: usize, place: &mut [&mut [u8]]) -> Result<()> {
-    let len = place.first().map_or(0, |run| run.len()).max(1);
-    let mut reader = Reader::new(part);
-    let mut next = 0usize;
-    while !reader.rest().is_empty() {
-        let at = next.checked_add(reader.length()?);
-        let byte = at.and_then(|at| at.checked_mul(size));
-        let value = byte.and_then(|byte| place.get_mut(byte / len)?.get_mut(byte % len..)?.get_mut(..size));
-        let (Some(at), Some(value)) = (at, value) else {
-            return corrupt("an exception outside of its tile");
-        };
-        value.copy_from_slice(reader.take(size)?);
-        next = at + 1;
-    }
-    Ok(())
 }

@@ -13,8 +13,7 @@ use crate::options::{Bound, Effort, MethodChoice, Options};
 use crate::part::Part;
 use crate::patches::Patches;
 use crate::residual;
-use crate::stream::Stream;
-use crate::stream::bytes::put_varint;
+use crate::stream::{Stream, exceptions};
 use crate::stream::header::{Header, Version};
 use crate::stream::tile::{Entry, Parts};
 use crate::threads::side_by_side;
@@ -389,20 +388,8 @@ impl Prepared {
         }
         let map = |classes: &Option<Vec<u8>>| classes.as_ref().map_or(Vec::new(), |c| encode_classes(c, self.shape));
         let (mask, signs) = (map(&self.classes), map(&self.negative));
-        let exceptions = write_exceptions(&exceptions, V::SIZE);
+        let exceptions = exceptions::write(&exceptions, V::SIZE);
         let parts = Parts { mask: &mask, signs: &signs, exceptions: &exceptions, method: &coded.bytes };
         (parts.write(), decoded, square)
     }
-}
-
-/// Each exception: how many points after the one before, as a varint, then its bits.
-fn write_exceptions(exceptions: &[(usize, u64)], size: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut next = 0;
-    for &(at, bits) in exceptions {
-        put_varint(&mut out, (at - next) as u64);
-        out.extend_from_slice(&bits.to_le_bytes()[..size]);
-        next = at + 1;
-    }
-    out
 }

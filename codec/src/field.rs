@@ -12,6 +12,15 @@ pub enum Kind {
     Opaque,
 }
 
+impl Kind {
+    /// By the numbers that streams and cd_values have for them.
+    pub const ALL: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];
+
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByteOrder {
     Little,

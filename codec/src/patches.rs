@@ -1,4 +1,4 @@
-//! The 8 × 8 patches of frames, each of which may have a target of its own: CAESAR's unit of guarantee (methods.md 3.1).
+//! The 8 × 8 patches of frames, each of which may have a target of its own: CAESAR's unit of guarantee.
 
 /// Points of a patch along rows and columns.
 pub(crate) const SIDE: usize = 8;

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable};
 /// A float of the stored type: what the bound is checked in.
 pub trait Value: Copy + Send + Sync + PartialEq + std::fmt::Debug + pco::data_types::Number + FromBytes + Immutable {
     const SIZE: usize;
-    /// Half of the largest relative rounding error of the type, as the cast from f64 makes it.
+    /// No less than the largest relative rounding error of the type, as the cast from f64 makes it.
     const ROUNDING: f64;
     fn from_f64(x: f64) -> Self;
     fn to_f64(self) -> f64;

@@ -11,7 +11,6 @@ const HEAD: usize = 8;
 const MOST_EXTENTS: usize = 6;
 /// Flag in word 6: the two words after the element size are the data set's fill value.
 const FILL: u32 = 1 << 7;
-const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];
 
 /// What set-up records for the filter.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,12 +49,11 @@ impl Words {
     }
 
     pub fn write(&self) -> Vec<u32> {
-        let kind = KINDS.iter().position(|k| *k == self.element.kind).expect("every kind has a number") as u32;
         let order = u32::from(self.element.order == ByteOrder::Big);
         let mut words = vec![MARK << 16 | VERSION];
         words.extend(self.options.to_cd_values());
         let fill = if self.fill.is_some() { FILL } else { 0 };
-        words.push(kind | fill | order << 8 | (self.shape.len() as u32) << 16);
+        words.push(u32::from(self.element.kind.number()) | fill | order << 8 | (self.shape.len() as u32) << 16);
         words.push(self.element.size as u32);
         words.extend(self.fill.iter().flat_map(|&bits| [bits as u32, (bits >> 32) as u32]));
         words.extend(&self.shape);
@@ -70,7 +68,7 @@ impl Words {
         if *mark != MARK << 16 | VERSION {
             return Err(Error::Compatibility(format!("cd_values layout {mark:#x} was written by a newer version")));
         }
-        let Some(&kind) = KINDS.get((element & 0x7f) as usize) else {
+        let Some(&kind) = Kind::ALL.get((element & 0x7f) as usize) else {
             return invalid(format!("unknown element kind {} in word 6", element & 0x7f));
         };
         let order = match element >> 8 & 0xff {

@@ -1,4 +1,4 @@
-//! The mean square stage: corrections of 8 × 8 patches in an orthonormal basis (methods.md 3.1).
+//! The mean square stage: corrections of 8 × 8 patches in an orthonormal basis, as CAESAR's (`docs/method-caesar-v.md`, "Residual stage").
 //!
 //! A patch gets coefficients, all in multiples of the tile's one step, until what it misses is within its limit. The basis is fixed, the
 //! cosine transform: a trained one would have to be stored with every tile and would cap the ratio.

@@ -1,4 +1,4 @@
-//! The pointwise quantiser: how many bins each value lies from its prediction (methods.md 3.3, SZ style).
+//! The pointwise quantiser: how many bins each value lies from its prediction (as SZ does).
 
 use super::errors::Errors;
 use crate::entropy::codes::log_class;

@@ -54,8 +54,7 @@ impl Header {
         out.extend_from_slice(&MAGIC);
         out.push(self.version.0);
         let Element { kind, size, order } = self.layout.element;
-        let kind = KINDS.iter().position(|k| *k == kind).expect("every kind stands in the table") as u8;
-        out.push(kind | u8::from(order == ByteOrder::Big) << 4);
+        out.push(kind.number() | u8::from(order == ByteOrder::Big) << 4);
         put_varint(out, size as u64);
         out.push(self.layout.shape.len() as u8);
         self.layout.shape.iter().for_each(|&n| put_varint(out, n as u64));
@@ -109,7 +108,7 @@ impl Header {
             )));
         }
         let code = reader.u8()?;
-        let Some(&kind) = KINDS.get(usize::from(code & 15)) else {
+        let Some(&kind) = Kind::ALL.get(usize::from(code & 15)) else {
             return corrupt("unknown kind of element");
         };
         let order = match code >> 4 {
@@ -203,5 +202,4 @@ fn is_single(domain: Domain, element_size: usize) -> bool {
     domain == Domain::Linear && element_size == 4
 }
 
-const KINDS: [Kind; 4] = [Kind::Float, Kind::Signed, Kind::Unsigned, Kind::Opaque];
 const DOMAINS: [Domain; 2] = [Domain::Linear, Domain::Logarithmic];

@@ -98,7 +98,7 @@ impl Task<'_> {
         if effort == Effort::Best {
             let hyper = Candidate { settings: Settings { hyper: true, ..best.2.settings }, ..best.2.clone() };
             best = smaller(best, closed(hyper)?);
-            let plain = open(Settings { sharpen: false, ..best.2.settings }, model)?;
+            let plain = Candidate::of(best.2.latents.clone(), Settings { sharpen: false, ..best.2.settings }, analysis, padding, model)?;
             best = smaller(best, closed(plain)?);
         }
         Ok(Some(best))
@@ -142,17 +142,17 @@ const BEST_SIZES: usize = 2;
 const ENOUGH: usize = 1 << 17;
 
 impl Analysis {
-    /// Every `stride`-th part of a tile, the same parts whatever the size of blocks.
-    fn of(image: &Image, mask: Option<&[bool]>, settings: Settings, stride: usize, padding: &Padding, model: &Networks) -> Analysis {
+    /// A tile, or every other part of it (`half`), as on a chessboard: the same parts whatever the size of blocks.
+    fn of(image: &Image, mask: Option<&[bool]>, settings: Settings, half: bool, padding: &Padding, model: &Networks) -> Analysis {
         const PART: usize = SIDES[SIDES.len() - 1];
         let layout = settings.layout(padding, model.frames);
         let skipped = padding.skipped(mask, &layout);
         let [_, down, across] = layout.count;
-        let part = |block: usize| [block / across % down, block % across].map(|n| n * layout.side / PART);
-        let left_out: Vec<bool> = (0..layout.blocks()).map(|block| {
-            let [y, x] = part(block);
-            skipped[block] || (x + y * stride.div_ceil(2)) % stride != 0
-        }).collect();
+        let is_white = |block: usize| {
+            let [y, x] = [block / across % down, block % across].map(|n| n * layout.side / PART);
+            (y + x) % 2 == 0
+        };
+        let left_out: Vec<bool> = (0..layout.blocks()).map(|block| skipped[block] || half && !is_white(block)).collect();
         let coefficients = transform::forward(&image.values, &layout, Some(&left_out), model.threads);
         Analysis { settings: Settings { mean: image.mean, ..settings }, layout, skipped, left_out, coefficients }
     }
@@ -166,9 +166,9 @@ impl Analysis {
         let joint = plain.clone().map(|settings| Settings { joint: true, ..settings });
         let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
         let all: Vec<Settings> = plain.chain(joint).collect();
-        let stride = (image.values.len() / ENOUGH + 1).min(2);
+        let half = image.values.len() >= ENOUGH;
         let alone = Networks { threads: 1, ..*model };
-        let of = |i: usize| Analysis::of(&image, tile.mask, all[i], stride, padding, &alone);
+        let of = |i: usize| Analysis::of(&image, tile.mask, all[i], half, padding, &alone);
         let first = of(0);
         let Start { step, .. } = first.start(tile, target);
         let judged = |i: usize, analysis: Analysis| {
@@ -185,7 +185,7 @@ impl Analysis {
         });
         let whole = |(_, analysis, rates): (_, Analysis, Rates)| {
             let start = analysis.start(tile, target);
-            let analysis = if stride > 1 { Analysis::of(&image, tile.mask, analysis.settings, 1, padding, model) } else { analysis };
+            let analysis = if half { Analysis::of(&image, tile.mask, analysis.settings, false, padding, model) } else { analysis };
             (analysis, start, rates)
         };
         best.into_iter().map(whole).collect()
