@@ -72,6 +72,23 @@ def test_nccopy_pads_chunks_without_harm(tmp_path, mode, bound):
 
 
 @tool("nccopy")
+def test_a_fill_value_that_is_named_is_kept(tmp_path):
+    """Five cells that nothing tells from data: nccopy does not pass _FillValue on."""
+    data = smooth((40, 50))
+    data.flat[::400] = 5.0
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        [file.createDimension(name, size) for name, size in zip("yx", data.shape)]
+        file.createVariable("t", "f4", ("y", "x"), fill_value=np.float32(5))[:] = data
+    run("nccopy", "-F", f"t,{FILTER},1,0.1d,0,0,5d", tmp_path / "a.nc", tmp_path / "b.nc")
+    run("nccopy", "-c", "y/20,x/50", tmp_path / "b.nc", tmp_path / "c.nc")
+    for name, bound in [("b.nc", 0.1), ("c.nc", 0.2)]:
+        applied(tmp_path / name, "t")
+        copy = variable(tmp_path / name, "t")
+        assert_within(data, copy, "abs", bound)
+        assert (copy.flat[::400] == 5).all()
+
+
+@tool("nccopy")
 def test_nccopy_rechunks_a_packed_file(classic, tmp_path):
     packed, chunked = tmp_path / "packed.nc", tmp_path / "chunked.nc"
     run("nccopy", "-F", f"sst,{FILTER},0.01d", classic, packed)

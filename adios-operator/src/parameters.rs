@@ -24,6 +24,7 @@ pub fn options<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
             "mode" => mode = Some(value),
             "method" => options.method = word(name, &key, &value)?.method,
             "effort" => options.effort = word(name, &key, &value)?.effort,
+            "fill" => options.fill = word(name, &key, &value)?.fill,
             _ => unknown.push(name),
         }
     }

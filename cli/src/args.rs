@@ -1,13 +1,13 @@
 //! `caesar args`: one bound, spelt for each tool.
 
 use anyhow::Result;
-use caesar_codec::{Bound, Effort, MethodChoice, Options};
+use caesar_codec::{Bound, Effort, MethodChoice, Options, words_of_f64};
 use h5zcaesar::ID;
 use std::fmt::{self, Write};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The bound: abs=1e-3, rel=1e-4, pw_rel=1e-2, nrmse=1e-4, psnr=80, patch_nrmse=1e-4, patch_psnr=80 or lossless; method=… and effort=… after a comma
+    /// The bound: abs=1e-3, rel=1e-4, pw_rel=1e-2, nrmse=1e-4, psnr=80, patch_nrmse=1e-4, patch_psnr=80 or lossless; method=…, effort=… and fill=… (a value that is kept exactly) after a comma
     #[arg(value_parser = available)]
     spec: Options,
     /// The data set (variable) to compress; without it, all of them
@@ -46,34 +46,35 @@ struct Lines {
 }
 
 impl Lines {
-    /// The bound with its mode, then method and effort as far as they are not the default ones.
-    /// `number` spells the bound; a plain absolute bound is the number alone.
-    fn parameters(&self, number: String) -> Vec<String> {
-        let [mode, _, _, method, effort] = self.options.to_cd_values();
-        let rest = match (self.options.method, self.options.effort) {
-            (MethodChoice::Auto, Effort::Balanced) => vec![],
-            (_, Effort::Balanced) => vec![method],
-            _ => vec![method, effort],
+    /// The bound with its mode, then method, effort and a fill value as far as they are not the default ones.
+    /// `spell` spells numbers; a plain absolute bound is the number alone.
+    fn parameters(&self, spell: impl Fn(f64) -> String) -> Vec<String> {
+        let Options { bound, method, effort, fill } = self.options;
+        let (mode, number) = (bound.mode(), spell(bound.value()));
+        let rest = match (method, effort, fill) {
+            (MethodChoice::Auto, Effort::Balanced, None) => vec![],
+            (_, Effort::Balanced, None) => vec![method.number()],
+            _ => vec![method.number(), effort.number()],
         };
         let mut parameters = match self.options.bound {
             Bound::Lossless if rest.is_empty() => return vec![],
             Bound::Absolute(_) if rest.is_empty() => return vec![number],
             _ => vec![mode.to_string(), number],
         };
-        parameters.extend(rest.iter().map(u32::to_string));
+        parameters.extend(rest.iter().map(u32::to_string).chain(fill.map(spell)));
         parameters
     }
 
     /// cd_values as h5repack and h5py take them: decimal words, the bound as two of them, low one first.
     fn words(&self) -> Vec<String> {
-        let [_, low, high, ..] = self.options.to_cd_values();
-        self.parameters(format!("{low},{high}")).iter().flat_map(|p| p.split(',')).map(str::to_owned).collect()
+        let spell = |number| words_of_f64(number).map(|word| word.to_string()).join(",");
+        self.parameters(spell).iter().flat_map(|p| p.split(',')).map(str::to_owned).collect()
     }
 
     /// The same in netCDF's spelling, where a number that ends in `d` is a double: two words.
     fn netcdf(&self) -> String {
         let mut parts = vec![ID.to_string()];
-        parts.extend(self.parameters(format!("{:e}d", self.options.bound.value())));
+        parts.extend(self.parameters(|number| format!("{number:e}d")));
         parts.join(",")
     }
 
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_spelling_means_the_bound() {
-        for spec in ["lossless", "abs=3.5", "rel=1e-3", "psnr=60,method=srn-sz", "abs=0.1,effort=best", "nrmse=1e-5,method=caesar-v,effort=fast", "patch_nrmse=1e-4", "patch_psnr=70.5"] {
+        for spec in ["lossless", "abs=3.5", "rel=1e-3", "psnr=60,method=srn-sz", "abs=0.1,effort=best", "nrmse=1e-5,method=caesar-v,effort=fast", "patch_nrmse=1e-4", "patch_psnr=70.5", "abs=0.1,fill=-99", "rel=1e-3,effort=fast,fill=1e20"] {
             let lines = lines(spec, None);
             let words: Vec<u32> = lines.words().iter().map(|word| word.parse().unwrap()).collect();
             assert_eq!(Options::from_cd_values(&words).unwrap(), lines.options, "{spec}");

@@ -76,7 +76,7 @@ impl Contender<'_> {
 
     fn measure(&self, field: &Field, bound: Bound) -> Row {
         match *self {
-            Contender::Ours(method, effort) => ours::measure(field, Options { bound, method, effort }),
+            Contender::Ours(method, effort) => ours::measure(field, Options { bound, method, effort, fill: None }),
             Contender::Peer(contest, present) => contest.measure(present, bound),
         }
     }

@@ -28,8 +28,8 @@ pub struct Verify {
 }
 
 /// What to do where a fill value did not come back.
-const KEEP_FILLS: &str = "declare it as _FillValue and pack with h5repack (nccopy may not pass it on, and missing_value alone the filter \
-                          never sees), or pack without loss";
+const KEEP_FILLS: &str = "name it to the filter (fill=…, docs/cd-values.md), for nccopy may not pass it on and missing_value alone it \
+                          never sees";
 
 /// What is to be said of one data set.
 #[derive(Serialize, Default)]

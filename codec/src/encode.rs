@@ -77,7 +77,9 @@ impl Codec {
     fn encode_bounded<V: Value>(&self, mut header: Header, native: &[u8]) -> Vec<u8> {
         let bound = header.options.bound;
         let values = values_of::<V>(native);
-        let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)), &self.fills);
+        let told = header.options.fill.map(|fill| V::from_f64(fill).bits());
+        let fills: Vec<u64> = self.fills.iter().copied().chain(told).collect();
+        let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)), &fills);
         let (lattice, target) = match resolve::<V>(bound, &survey) {
             Resolved::Lossless => return self.encode_lossless(header, native),
             Resolved::Lossy(lattice, target) => (lattice, target),

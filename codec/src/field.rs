@@ -43,6 +43,18 @@ impl Element {
     pub fn is_bounded(self) -> bool {
         self.kind == Kind::Float && matches!(self.size, 4 | 8)
     }
+
+    /// The bit pattern of a number, if this is a type that a bound means anything for.
+    pub fn bits_of(self, number: f64) -> Option<u64> {
+        let bits = if self.size == 4 { (number as f32).to_bits().into() } else { number.to_bits() };
+        self.is_bounded().then_some(bits)
+    }
+
+    /// The number of a bit pattern, likewise.
+    pub fn number_of(self, bits: u64) -> Option<f64> {
+        let number = if self.size == 4 { f32::from_bits(bits as u32).into() } else { f64::from_bits(bits) };
+        self.is_bounded().then_some(number)
+    }
 }
 
 /// Element type and shape of an array in row-major order (last dimension fastest).

@@ -52,6 +52,8 @@ pub struct Options {
     pub bound: Bound,
     pub method: MethodChoice,
     pub effort: Effort,
+    /// A value that is kept bit for bit wherever it occurs, besides those that are found.
+    pub fill: Option<f64>,
 }
 
 impl Default for Options {
@@ -62,7 +64,7 @@ impl Default for Options {
 
 impl Options {
     pub fn new(bound: Bound) -> Self {
-        Options { bound, method: MethodChoice::Auto, effort: Effort::Balanced }
+        Options { bound, method: MethodChoice::Auto, effort: Effort::Balanced, fill: None }
     }
 
     /// The same, if this version can encode so; doors call it before the first chunk, where an error still reaches the user.
@@ -234,21 +236,19 @@ impl FromStr for Options {
             match (key, mode, value) {
                 ("method", _, Some(v)) => options.method = by_name(&METHODS, v, "method")?,
                 ("effort", _, Some(v)) => options.effort = by_name(&EFFORTS, v, "effort")?,
+                ("fill", _, Some(v)) => options.fill = Some(number(v, word)?),
                 (_, Some(mode), value) => {
                     options.bound = match (mode, value) {
                         (0, None) => Bound::Lossless,
                         (0, Some(_)) => return invalid(format!("\"{word}\": lossless takes no number")),
                         (_, None) => return invalid(format!("\"{word}\" needs a number: {key}=1e-3")),
-                        (mode, Some(v)) => match v.parse::<f64>() {
-                            Ok(number) => Bound::from_mode(mode as u32, number)?,
-                            Err(_) => return invalid(format!("\"{v}\" in \"{word}\" is not a number")),
-                        },
+                        (mode, Some(v)) => Bound::from_mode(mode as u32, number(v, word)?)?,
                     };
                 }
-                ("method" | "effort", _, None) => return invalid(format!("\"{word}\" needs a value: {key}=…")),
+                ("method" | "effort" | "fill", _, None) => return invalid(format!("\"{word}\" needs a value: {key}=…")),
                 _ => {
                     return invalid(format!(
-                        "unknown word \"{word}\"; known: {}, method, effort",
+                        "unknown word \"{word}\"; known: {}, method, effort, fill",
                         MODES.join(", ")
                     ));
                 }
@@ -256,6 +256,10 @@ impl FromStr for Options {
         }
         Ok(options)
     }
+}
+
+fn number(text: &str, word: &str) -> Result<f64> {
+    text.parse().or_else(|_| invalid(format!("\"{text}\" in \"{word}\" is not a number")))
 }
 
 impl fmt::Display for Options {
@@ -270,6 +274,9 @@ impl fmt::Display for Options {
         }
         if self.effort != Effort::Balanced {
             write!(f, ",effort={}", self.effort.name())?;
+        }
+        if let Some(fill) = self.fill {
+            write!(f, ",fill={fill:?}")?;
         }
         Ok(())
     }
@@ -293,13 +300,14 @@ impl Options {
             [single] => Ok(Options::new(Bound::from_mode(1, f64::from(f32::from_bits(single)))?)),
             [low, high] => Ok(Options::new(Bound::from_mode(1, f64_of_words(low, high))?)),
             [mode, low, high, ref rest @ ..] => {
-                let (method, effort) = match *rest {
-                    [] => (0, 0),
-                    [method] => (method, 0),
-                    [method, effort] => (method, effort),
+                let (method, effort, fill) = match *rest {
+                    [] => (0, 0, None),
+                    [method] => (method, 0, None),
+                    [method, effort] => (method, effort, None),
+                    [method, effort, low, high] => (method, effort, Some(f64_of_words(low, high))),
                     _ => {
                         return invalid(format!(
-                            "{} cd_values; at most 5 are known: mode, bound low word, bound high word, method, effort",
+                            "{} cd_values; known are mode, bound (low word, high word), method, effort, fill value (low word, high word)",
                             words.len()
                         ));
                     }
@@ -308,15 +316,17 @@ impl Options {
                     bound: Bound::from_mode(mode, f64_of_words(low, high))?,
                     method: MethodChoice::from_number(method)?,
                     effort: Effort::from_number(effort)?,
+                    fill,
                 })
             }
         }
     }
 
-    /// The five words `mode, low, high, method, effort` that mean these options.
-    pub fn to_cd_values(&self) -> [u32; 5] {
+    /// The words `mode, low, high, method, effort` that mean these options, and two more of a fill value.
+    pub fn to_cd_values(&self) -> Vec<u32> {
         let [low, high] = words_of_f64(self.bound.value());
-        [self.bound.mode(), low, high, self.method.number(), self.effort.number()]
+        let words = [self.bound.mode(), low, high, self.method.number(), self.effort.number()];
+        words.into_iter().chain(self.fill.into_iter().flat_map(words_of_f64)).collect()
     }
 }
 
@@ -326,7 +336,7 @@ mod tests {
 
     #[test]
     fn text_goes_both_ways() {
-        for text in ["lossless", "abs=1e-3", "rel=2.5e-4,method=caesar-v", "psnr=80,effort=best", "patch_nrmse=1e-3", "patch_psnr=60.5", "pw_rel=1e-2,method=lossless,effort=fast"] {
+        for text in ["lossless", "abs=1e-3", "rel=2.5e-4,method=caesar-v", "psnr=80,effort=best", "patch_nrmse=1e-3", "patch_psnr=60.5", "pw_rel=1e-2,method=lossless,effort=fast", "abs=1e-3,fill=-999.0", "nrmse=1e-3,method=srn-sz,effort=best,fill=1e20"] {
             let options: Options = text.parse().unwrap();
             assert_eq!(options.to_string(), text);
             assert_eq!(Options::from_cd_values(&options.to_cd_values()).unwrap(), options);
@@ -349,6 +359,8 @@ mod tests {
             ("method=zfp", "zfp"),
             ("effort=most", "most"),
             ("lossless=1", "lossless=1"),
+            ("abs=1,fill", "fill"),
+            ("abs=1,fill=land", "land"),
         ] {
             let message = text.parse::<Options>().unwrap_err().to_string();
             assert!(message.contains(word), "{text}: {message}");

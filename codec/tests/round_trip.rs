@@ -114,7 +114,7 @@ fn shape() -> impl Strategy<Value = Vec<usize>> {
 fn options() -> impl Strategy<Value = Options> {
     let method = prop::sample::select(vec![MethodChoice::Auto, MethodChoice::Interpolation, MethodChoice::CaesarV]);
     let effort = prop::sample::select(vec![Effort::Fast, Effort::Balanced, Effort::Best]);
-    (bound(), method, effort).prop_map(|(bound, method, effort)| Options { bound, method, effort })
+    (bound(), method, effort).prop_map(|(bound, method, effort)| Options { bound, method, effort, fill: None })
 }
 
 proptest! {

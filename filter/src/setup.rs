@@ -23,7 +23,10 @@ pub fn set_local(caller: Caller, dcpl: Hid, element: Hid, space: Hid) -> Result<
     let first = host.first_filter(dcpl)?;
     let words = if first == ID {
         let kind = host.element(element)?;
-        Words { fill: host.fill(dcpl, element, kind), ..Words::new(options, kind, &host.extents(space)?) }
+        let words = Words::new(options, kind, &host.extents(space)?);
+        // A user's own comes first, that of a file which is packed again last.
+        let told = words.fill.filter(|_| !words::are_ours(&entry.words));
+        Words { fill: told.or_else(|| host.fill(dcpl, element, kind)).or(words.fill), ..words }
     } else {
         report::warn(&format!(
             "filter {first} comes first and turns values into other bytes, so chunks are stored losslessly; \

@@ -27,14 +27,18 @@ fn invalid<T>(message: String) -> Result<T> {
     Err(Error::InvalidArgument(format!("cd_values of the file: {message}")))
 }
 
-/// Whether these are words of a file rather than of a user. No form of a user's has more than five.
+/// Whether these are words of a file rather than of a user. No form of a user's has more than seven.
 pub fn are_ours(words: &[u32]) -> bool {
     words.len() >= HEAD && words[0] >> 16 == MARK
 }
 
 /// The options in cd_values of either form.
 pub fn options(words: &[u32]) -> Result<Options> {
-    if are_ours(words) { Words::read(words).map(|w| w.options) } else { Options::from_cd_values(words) }
+    if !are_ours(words) {
+        return Options::from_cd_values(words);
+    }
+    let Words { options, element, fill, .. } = Words::read(words)?;
+    Ok(Options { fill: fill.and_then(|bits| element.number_of(bits)), ..options })
 }
 
 impl Words {
@@ -45,7 +49,8 @@ impl Words {
             let first = lead.iter().try_fold(1u64, |n, &extent| n.checked_mul(extent))?;
             std::iter::once(first).chain(rest.iter().copied()).map(|extent| u32::try_from(extent).ok()).collect()
         });
-        Words { options, element, fill: None, shape: shape.unwrap_or_default() }
+        let fill = options.fill.and_then(|fill| element.bits_of(fill));
+        Words { options: Options { fill: None, ..options }, element, fill, shape: shape.unwrap_or_default() }
     }
 
     pub fn write(&self) -> Vec<u32> {
@@ -157,8 +162,20 @@ mod tests {
     }
 
     #[test]
+    fn a_users_fill_value_stays_when_a_file_is_packed_again() {
+        for (size, bits) in [(4, u64::from((-99f32).to_bits())), (8, (-99f64).to_bits())] {
+            let element = Element { kind: Kind::Float, size, order: ByteOrder::Little };
+            let asked: Options = "abs=1,fill=-99".parse().unwrap();
+            let words = Words::new(options(&asked.to_cd_values()).unwrap(), element, &[4, 5]);
+            assert_eq!(words.fill, Some(bits));
+            assert_eq!(options(&words.write()).unwrap(), asked);
+        }
+        assert_eq!(Words::new("abs=1,fill=-99".parse().unwrap(), Element { kind: Kind::Signed, ..Element::F32 }, &[4]).fill, None);
+    }
+
+    #[test]
     fn words_of_a_user_are_never_taken_for_ours() {
-        for user in [&[][..], &[0x0CAE_0001], &[0x0CAE_0001, 0x0CAE_0001], &[1, 0x0CAE_0001, 0, 0, 0]] {
+        for user in [&[][..], &[0x0CAE_0001], &[0x0CAE_0001, 0x0CAE_0001], &[1, 0x0CAE_0001, 0, 0, 0], &[0x0CAE_0001; 7]] {
             assert!(!are_ours(user));
         }
     }

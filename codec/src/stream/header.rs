@@ -58,7 +58,7 @@ impl Header {
         put_varint(out, size as u64);
         out.push(self.layout.shape.len() as u8);
         self.layout.shape.iter().for_each(|&n| put_varint(out, n as u64));
-        let Options { bound, method, effort } = self.options;
+        let Options { bound, method, effort, .. } = self.options;
         out.push(bound.mode() as u8);
         out.push((method.number() | effort.number() << 4) as u8);
         put_section(out, format!("{:e}", bound.value()).as_bytes());
@@ -137,6 +137,7 @@ impl Header {
                 bound: Bound::from_mode(mode.into(), bound)?,
                 method: MethodChoice::from_number(choice & 15)?,
                 effort: Effort::from_number(choice >> 4)?,
+                fill: None,
             })
         })();
         let options = asked.map_err(|e| match e {
