@@ -64,8 +64,10 @@ impl Survey {
             survey.add(fill.bits());
             survey.measure(values);
         }
-        for candidate in frequent(values) {
-            if survey.is_ordinary(candidate) && stands_out(values, columns, candidate) && survey.add(candidate.bits()) {
+        for (candidate, share) in frequent(values) {
+            // What is rare but repeats to the bit, where hardly anything else does, needs no other sign.
+            let is_fill = || share < OFTEN || stands_out(values, columns, candidate);
+            if survey.is_ordinary(candidate) && is_fill() && survey.add(candidate.bits()) {
                 survey.measure(values);
             }
         }
@@ -250,8 +252,11 @@ fn raise(greatest: &mut f64, x: f64, counts: bool) {
 /// Class of special values that are stored one by one.
 pub const UNLISTED: u8 = MAX_SPECIALS as u8 + 1;
 
-/// Bit patterns that make up more than a fiftieth of a sample, or are far more frequent in it than others; most frequent first, at most two.
-fn frequent<V: Value>(values: &[V]) -> Vec<V> {
+/// A share of a sample that is a large one.
+const OFTEN: f64 = 0.02;
+
+/// Bit patterns that make up a large share of a sample, or are far more frequent in it than others, and their shares; most frequent first, at most two.
+fn frequent<V: Value>(values: &[V]) -> Vec<(V, f64)> {
     let stride = (values.len() / SAMPLE).max(1);
     let mut counts = HashMap::new();
     for v in values.iter().step_by(stride) {
@@ -259,10 +264,11 @@ fn frequent<V: Value>(values: &[V]) -> Vec<V> {
     }
     let sampled = values.len().div_ceil(stride);
     let distinct = counts.len();
-    let is_frequent = |n: usize| n * 50 > sampled && n > 2 || n * distinct > 8 * sampled;
+    let share = |n: usize| n as f64 / sampled as f64;
+    let is_frequent = |n: usize| share(n) >= OFTEN && n > 2 || n * distinct > 8 * sampled;
     let mut often: Vec<_> = counts.into_iter().filter(|&(_, n)| is_frequent(n)).collect();
     often.sort_by_key(|&(bits, n)| (std::cmp::Reverse(n), bits));
-    often.into_iter().take(2).map(|(bits, _)| V::from_bits(bits)).collect()
+    often.into_iter().take(2).map(|(bits, n)| (V::from_bits(bits), share(n))).collect()
 }
 
 /// Whether a frequent value is foreign to the field (land at 0 in a temperature): steps into and out of it are
@@ -471,7 +477,7 @@ mod tests {
     /// As nccopy hands them on, which tells a filter of no fill value.
     #[test]
     fn scattered_fills_are_found() {
-        for (fill, low, high) in [(-1.0f32, 30.0, 37.0), (0.0, -20.0, 20.0), (-99.0, -20.0, 20.0), (-999.0, -5000.0, 5000.0)] {
+        for (fill, low, high) in [(-1.0f32, 30.0, 37.0), (0.0, -20.0, 20.0), (-99.0, -20.0, 20.0), (-999.0, -5000.0, 5000.0), (15.0, -0.1, 60.0)] {
             let wave = |i: usize| ((i % 180) as f32 * 0.05).sin() * ((i / 180) as f32 * 0.04).cos();
             let value = |i: usize| if i * 7919 % 64 == 5 { fill } else { low + (high - low) * (0.5 + 0.5 * wave(i)) };
             let values: Vec<f32> = (0..120 * 180).map(value).collect();
