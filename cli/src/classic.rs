@@ -1,6 +1,6 @@
 //! Classic netCDF files (CDF-1, -2 and -5): plain arrays, no filter.
 
-use crate::dataset::{self, DataSet, FILLS, Source};
+use crate::dataset::{DataSet, FILLS, Source};
 use anyhow::{Context, Result, bail};
 use caesar_codec::{ByteOrder, Element, Kind, Layout};
 use netcdf_reader::{NcFile, NcSliceInfo, NcSliceInfoElem, NcType};
@@ -20,7 +20,7 @@ pub fn open(path: &Path) -> Result<Vec<DataSet>> {
             layout: Layout::new(element, shape),
             chunk: None,
             filters: vec![],
-            fills: fills.map(|number| dataset::bits(element, number)).collect(),
+            fills: fills.filter_map(|number| element.bits_of(number)).collect(),
             is_scale: variable.is_coordinate_variable(),
             units: variable.attribute("units").and_then(|units| units.value.as_string()),
             source: match variable.dtype() {

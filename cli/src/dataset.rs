@@ -3,7 +3,7 @@
 use crate::classic;
 use crate::hdf5::{self, Reading};
 use anyhow::{Context, Result, ensure};
-use caesar_codec::{ByteOrder, Element, Inspection, Kind, Layout};
+use caesar_codec::{ByteOrder, Inspection, Kind, Layout};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -17,11 +17,6 @@ pub struct Filter {
 
 /// Attributes that declare a fill value: netCDF's, and an older one.
 pub(crate) const FILLS: [&str; 2] = ["_FillValue", "missing_value"];
-
-/// The bit pattern of a number as an element has it, which attributes of another type need not be.
-pub(crate) fn bits(element: Element, number: f64) -> u64 {
-    if element.size == 4 { (number as f32).to_bits().into() } else { number.to_bits() }
-}
 
 pub struct DataSet {
     /// Path within the file, without a leading slash.

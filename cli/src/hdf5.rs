@@ -1,7 +1,7 @@
 //! HDF5 files, read without the HDF5 library: our own chunks go to the codec, which sees each stream on the way.
 
 use crate::compare::Value;
-use crate::dataset::{self, Chunk, DataSet, FILLS, Filter, Source, Stream};
+use crate::dataset::{Chunk, DataSet, FILLS, Filter, Source, Stream};
 use anyhow::{Context, Result, anyhow};
 use caesar_codec::threads::Share;
 use caesar_codec::{ByteOrder, Codec, Element, Kind, Layout};
@@ -139,7 +139,7 @@ fn describe(file: &Hdf5File, name: String, dataset: Dataset, tap: &Tap) -> Resul
     let stored_fill = stored_fill.filter(|fill| fill.len() == element.size && element.is_bounded());
     let attributes = FILLS.iter().filter_map(|name| dataset.attribute(name).ok()?.read_as_f64().ok());
     let numbers = attributes.chain(stored_fill.map(|bytes| Value::of(&set.little_endian(bytes)).number));
-    let fills = numbers.map(|number| dataset::bits(element, number)).collect();
+    let fills = numbers.filter_map(|number| element.bits_of(number)).collect();
     let is_reference = matches!(dataset.dtype(), Datatype::Reference { .. } | Datatype::VarLen { .. }) && !is_text;
     let source = if is_reference { Source::Opaque } else { Source::Hdf5(Box::new(Handle { dataset, is_text, tap: tap.clone() })) };
     Ok(DataSet { fills, source, ..set })
