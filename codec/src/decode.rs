@@ -1,9 +1,10 @@
 //! Decoding: stream -> tiles -> method -> values -> bytes. All of it on untrusted bytes.
 
+use crate::class_map::decode_classes;
 use crate::codec::{Codec, Decoded, zeroed};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Layout};
-use crate::mask::{UNLISTED, decode_classes};
+use crate::mask::UNLISTED;
 use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::options::MethodChoice;
 use crate::stream::{Stream, exceptions};

@@ -1,12 +1,13 @@
 //! Encoding: field -> mask -> bound -> tiles -> method -> stream.
 
 use crate::bound::{Domain, Lattice, Resolved, Target, resolve};
+use crate::class_map::encode_classes;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::field::{ByteOrder, Element, Layout};
 use crate::lattice::{Coded, Tile};
 use crate::margin::Margin;
-use crate::mask::{Survey, UNLISTED, encode_classes, fill_smooth};
+use crate::mask::{Survey, UNLISTED, fill_smooth};
 use crate::method::{caesar_v, interpolation, lossless, srn_sz};
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};

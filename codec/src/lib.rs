@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod bound;
+mod class_map;
 mod codec;
 mod decode;
 mod encode;
