@@ -12,20 +12,16 @@ const UNARY: usize = 16;
 /// Adaptive models of codes under `N` contexts each.
 #[derive(Clone)]
 pub struct CodeModel<const N: usize> {
-    /// Table after table, by context: is the upper part larger than 0, than 1, …
-    larger: Vec<Bit>,
-    /// Where each table starts.
-    starts: [usize; N],
-    mixer: Mixer<N>,
+    /// By context: is the upper part larger than 0, than 1, … The first decisions, under each context;
+    larger: [Vec<[Bit; N]>; N],
+    /// those after them, under the first one.
+    far: Vec<[Bit; UNARY]>,
+    /// By set.
+    mixers: Vec<[Mixer<N>; N]>,
     /// By shift and upper part (0, 1, more): the two highest low bits.
     low: Vec<[Bit; 4]>,
     sign: Vec<Bit>,
     escape: [Bit; 32],
-}
-
-/// How many decisions each context of a table knows: the first table all, the others those that are mixed.
-const fn decisions<const N: usize>(table: usize) -> usize {
-    if table == 0 { UNARY } else { N }
 }
 
 /// Where a code stands: what its neighbours say about it.
@@ -44,16 +40,10 @@ pub struct Context<const N: usize> {
 impl<const N: usize> CodeModel<N> {
     /// `tables`: number of values of each context; `sets` and `signs` those of [`Context::set`] and [`Context::sign`].
     pub fn new(tables: [usize; N], sets: usize, signs: usize) -> Self {
-        let mut length = 0;
-        let starts = std::array::from_fn(|i| {
-            let start = length;
-            length += tables[i] * decisions::<N>(i);
-            start
-        });
         CodeModel {
-            larger: vec![Bit::new(); length],
-            starts,
-            mixer: Mixer::new(sets * UNARY),
+            larger: tables.map(|values| vec![[Bit::new(); N]; values]),
+            far: vec![[Bit::new(); UNARY]; tables[0]],
+            mixers: vec![[Mixer::new(); N]; sets],
             low: vec![[Bit::new(); 4]; 32 * 3],
             sign: vec![Bit::new(); signs],
             escape: [Bit::new(); 32],
@@ -80,26 +70,18 @@ impl<const N: usize> CodeModel<N> {
     #[inline(always)]
     pub fn code_magnitude<C: BitCoder>(&mut self, coder: &mut C, magnitude: u32, context: &Context<N>) -> u32 {
         let upper = magnitude >> context.shift;
-        let mut places = [0; N];
-        for i in 0..N {
-            places[i] = self.starts[i] + context.tables[i] * decisions::<N>(i);
-        }
+        let mut contexts = context.tables.into_iter();
+        let mut rows = self.larger.each_mut().map(|table| &mut table[contexts.next().expect("one for each table")]);
+        let mixers = &mut self.mixers[context.set];
         let mut known = 0;
-        while known < UNARY {
-            let larger = upper > known as u32;
-            let set = context.set * UNARY + known;
-            // Far out the contexts agree, and mixing them costs time.
-            let more = if known < N {
-                self.mixer.code(coder, larger, set, &mut self.larger, places)
-            } else {
-                self.larger[places[0]].code(coder, larger)
-            };
-            if !more {
-                break;
-            }
+        while known < N && mixers[known].code(coder, upper > known as u32, rows.each_mut().map(|row| &mut row[known])) {
             known += 1;
-            for place in &mut places {
-                *place += 1;
+        }
+        // Far out the contexts agree, and mixing them costs time.
+        if known == N {
+            let far = &mut self.far[context.tables[0]];
+            while known < UNARY && far[known].code(coder, upper > known as u32) {
+                known += 1;
             }
         }
         let mut read = known as u32;
@@ -142,8 +124,8 @@ impl<const N: usize> CodeModel<N> {
 
 /// A class for a size: 0 for 0, then two to an octave.
 #[inline(always)]
-pub fn log_class(size: u32) -> usize {
+pub const fn log_class(size: u32) -> usize {
     // Without a branch, which would often be mispredicted.
     let octave = (size | 1).ilog2();
-    (2 * octave + (size << 1 >> octave & 1) + u32::from(size == 1)) as usize
+    (2 * octave + (size << 1 >> octave & 1) + (size == 1) as u32) as usize
 }

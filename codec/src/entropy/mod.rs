@@ -34,7 +34,7 @@ mod raster;
 pub mod symbols;
 
 pub use bit::Bit;
-pub use mixer::Mixer;
+use mixer::Mixer;
 pub use range::{Decoder, Encoder};
 pub use raster::code_raster;
 

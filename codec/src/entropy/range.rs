@@ -2,6 +2,7 @@
 
 use super::BitCoder;
 use crate::error::{Error, Result};
+use std::hint::select_unpredictable;
 
 /// The range never falls below this between two decisions, so a probability of 1/65536 keeps 16 bits of precision.
 const BOTTOM: u64 = 1 << 32;
@@ -75,12 +76,8 @@ impl BitCoder for Encoder {
     #[inline(always)]
     fn code(&mut self, bit: bool, p1: u32) -> bool {
         let split = (self.range >> 16) * u64::from(p1);
-        if bit {
-            self.range = split;
-        } else {
-            self.range -= split;
-            self.raise(split);
-        }
+        self.range = select_unpredictable(bit, split, self.range - split);
+        self.raise(select_unpredictable(bit, 0, split));
         self.refill();
         bit
     }
@@ -151,12 +148,8 @@ impl BitCoder for Decoder<'_> {
     fn code(&mut self, _: bool, p1: u32) -> bool {
         let split = (self.range >> 16) * u64::from(p1);
         let bit = self.offset < split;
-        if bit {
-            self.range = split;
-        } else {
-            self.range -= split;
-            self.offset = self.offset.wrapping_sub(split);
-        }
+        self.range = select_unpredictable(bit, split, self.range - split);
+        self.offset = select_unpredictable(bit, self.offset, self.offset.wrapping_sub(split));
         self.refill();
         bit
     }

@@ -27,6 +27,22 @@ const SIGNS: usize = 16;
 /// Reaches: 0, 1, 2, 4, … 65536 coefficients.
 const REACHES: usize = 18;
 
+/// The class of a sum of sizes, below [`LEVELS`].
+#[inline(always)]
+fn level(sum: u32) -> usize {
+    /// All that differ: asked twice for each coefficient, a table is faster than the computation.
+    static LEVEL: [u8; 256] = {
+        let mut levels = [LEVELS as u8 - 1; 256];
+        let mut sum = 0;
+        while log_class(sum) < LEVELS {
+            levels[sum as usize] = log_class(sum) as u8;
+            sum += 1;
+        }
+        levels
+    };
+    LEVEL[sum.min(255) as usize].into()
+}
+
 /// Reach of a block: the smallest r such that all coefficients from `2^(r-1)` on are zero (0: all are).
 fn reach(block: &[i32]) -> usize {
     let used = block.iter().rposition(|&q| q != 0).map_or(0, |last| last + 1);
@@ -194,13 +210,6 @@ impl<'a> BlockCoder<'a> {
         }
     }
 
-    /// Whether all that is known around a group of the block at hand is zero.
-    fn is_calm(&self, start: usize) -> bool {
-        let group = start..start + GROUP;
-        let below = |&l: &u32| l as usize >= start || self.below.own[l as usize][0] == 0;
-        self.beside[group.clone()].iter().all(|&beside| beside == 0) && self.layout.lower[group].iter().flatten().all(below)
-    }
-
     fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, q: &mut [i32]) {
         let len = q.len();
         let near = Near::of(block, self.layout.count, self.skip);
@@ -224,6 +233,8 @@ impl<'a> BlockCoder<'a> {
 
         let reached = reach_len(reach, len);
         near.beside(&self.sizes, &mut self.beside[..reached], len);
+        let (frequency, lower, beside) = (&self.frequency[..reached], &self.layout.lower[..reached], &self.beside[..reached]);
+        let (sizes, wanted) = (&mut self.sizes[block * len..][..reached], &mut q[..reached]);
         let mut state = self.start;
         let (mut s, mut zeros) = (0, false);
         // No coefficient of a calm group that is not all zero has been other than zero yet.
@@ -232,10 +243,10 @@ impl<'a> BlockCoder<'a> {
             let octave = (s + 1).ilog2() as usize;
             let quantiser = usize::from(state.quantiser());
             if s % GROUP == 0 {
-                surprise = s > 0 && s + GROUP <= reached && self.is_calm(s);
+                surprise = s > 0 && s + GROUP <= reached && is_calm(beside, lower, &self.below, s);
                 if surprise {
                     let context = (octave * 2 + usize::from(2 * s >= reached)) * 2 + usize::from(zeros);
-                    zeros = self.groups[context].code(coder, q[s..s + GROUP].iter().all(|&q| q == 0));
+                    zeros = self.groups[context].code(coder, wanted[s..s + GROUP].iter().all(|&q| q == 0));
                     if zeros {
                         // An even number of them leaves the state as it is.
                         self.below.note_zeros(s);
@@ -244,29 +255,27 @@ impl<'a> BlockCoder<'a> {
                     }
                 }
             }
-            let (below, lower) = self.below.at(self.layout.lower[s]);
-            let beside = self.beside[s];
-            let both = 2 * beside + below;
-            let (beside_level, below_level) = (log_class(beside).min(LEVELS - 1), log_class(below).min(LEVELS - 1));
-            let frequency = usize::from(self.frequency[s]);
+            let (below, lower_sizes) = self.below.at(lower[s]);
+            let both = 2 * beside[s] + below;
+            let frequency = usize::from(frequency[s]);
             let scale = self.scale.map_or(frequency, |scale| usize::from(scale(block, s) / 4).min(SCALES - 1));
-            let lower_sizes = lower.into_iter().fold(0, |sizes, size| sizes * SIZES + (size as usize).min(SIZES - 1));
+            let digits = lower_sizes.into_iter().fold(0, |digits, size| digits * SIZES + (size as usize).min(SIZES - 1));
             let fine = if surprise { FINE } else { log_class(both).min(FINE - 1) };
             let tables = [
-                lower_sizes * 2 + quantiser,
-                frequency * LEVELS + beside_level,
+                digits * 2 + quantiser,
+                frequency * LEVELS + level(beside[s]),
                 (fine * 8 + reach * 8 / REACHES) * 2 + quantiser,
-                scale * LEVELS + below_level,
+                scale * LEVELS + level(below),
             ];
-            let shift = (both / 32 | 1).ilog2().min(20);
+            let shift = (both | 1).ilog2().saturating_sub(5).min(20);
             let context = Context { tables, set: fine / 4 * 2 + quantiser, shift, sign: 0 };
-            let magnitude = self.codes.code_magnitude(coder, q[s].unsigned_abs(), &context);
+            let magnitude = self.codes.code_magnitude(coder, wanted[s].unsigned_abs(), &context);
             let size = state.multiple(magnitude).min(u16::MAX.into());
-            self.below.note(s, size, lower);
-            self.sizes[block * len + s] = size as u16;
+            self.below.note(s, size, lower_sizes);
+            sizes[s] = size as u16;
             // For the parity the sign does not matter.
             state = state.after(if s == 0 { (magnitude as i32).wrapping_add(expected) } else { magnitude as i32 });
-            q[s] = if q[s] < 0 { (magnitude as i32).wrapping_neg() } else { magnitude as i32 };
+            wanted[s] = if wanted[s] < 0 { (magnitude as i32).wrapping_neg() } else { magnitude as i32 };
             surprise &= magnitude == 0;
             s += 1;
         }
@@ -274,6 +283,13 @@ impl<'a> BlockCoder<'a> {
         q[0] = q[0].wrapping_add(expected);
         self.lowest[block] = q[0];
     }
+}
+
+/// Whether all that is known around a group of the block at hand is zero.
+fn is_calm(beside: &[u32], lower: &[[u32; 3]], below: &Below, start: usize) -> bool {
+    let group = start..start + GROUP;
+    let below = |&l: &u32| l as usize >= start || below.own[l as usize][0] == 0;
+    beside[group.clone()].iter().all(|&beside| beside == 0) && lower[group].iter().flatten().all(below)
 }
 
 /// Codes the signs of what is not zero, sixteen together.
