@@ -33,8 +33,9 @@ impl Margin {
 
     /// The array without its margin.
     pub fn cut(&self, bytes: &[u8], shape: &[usize]) -> Vec<u8> {
-        let rows = rows(&self.inside, shape, self.value.len());
-        rows.flat_map(|(at, len)| &bytes[at..at + len]).copied().collect()
+        let mut inside = Vec::with_capacity(bytes.len());
+        rows(&self.inside, shape, self.value.len()).for_each(|(at, len)| inside.extend_from_slice(&bytes[at..at + len]));
+        inside
     }
 
     /// How much of a box of an array lies inside of the margin.
@@ -45,12 +46,24 @@ impl Margin {
 
     /// Fills an array, of which `inside`, of the given extents, is the beginning and the rest margin.
     pub fn surround(&self, inside: &[u8], extents: &[usize], bytes: &mut [u8], shape: &[usize]) {
-        bytes.chunks_exact_mut(self.value.len()).for_each(|element| element.copy_from_slice(&self.value));
-        let mut rest = inside;
+        let (mut rest, mut end) = (inside, 0);
         for (at, len) in rows(extents, shape, self.value.len()) {
             let (row, others) = rest.split_at(len);
+            self.fill(&mut bytes[end..at]);
             bytes[at..at + len].copy_from_slice(row);
-            rest = others;
+            (rest, end) = (others, at + len);
+        }
+        self.fill(&mut bytes[end..]);
+    }
+
+    /// Fills some elements, twice as many each time: a copy of each alone would take as long as decoding does.
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut filled = self.value.len().min(bytes.len());
+        bytes[..filled].copy_from_slice(&self.value[..filled]);
+        while filled < bytes.len() {
+            let more = filled.min(bytes.len() - filled);
+            bytes.copy_within(..more, filled);
+            filled += more;
         }
     }
 }
