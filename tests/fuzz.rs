@@ -137,7 +137,7 @@ fn nothing_from_a_file_breaks_the_door() {
 fn a_stream_of_a_newer_version_says_so() {
     let layout = Layout::new(Element::F32, [4]);
     let mut stream = Codec::classical().encode(&layout, &[0; 16], &Options::default()).unwrap();
-    stream[4] = 200;
+    stream[3] = 200;
     let message = chunk::decode(&[], &stream, room).unwrap_err().to_string();
     assert!(message.contains("newer version"), "{message}");
 }

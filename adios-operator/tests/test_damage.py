@@ -13,7 +13,7 @@ from conftest import *
 path, data = sys.argv[1], Path(sys.argv[1]) / "data.0"
 whole = data.read_bytes()
 expected = {name: read(path, name).tobytes() for name in "vz"}
-starts = {"v": whole.index(b"CAES", whole.index(b"CaesarOperator")), "z": whole.index(b"PAIR")}
+starts = {"v": whole.index(b"CAE\\x01", whole.index(b"CaesarOperator")), "z": whole.index(b"PAIR")}
 ends = {"v": whole.index(b"CaesarOperator", starts["v"]) - 80, "z": len(whole) - 80}
 failures = 0
 for name, start in starts.items():

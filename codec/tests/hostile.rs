@@ -77,7 +77,7 @@ fn forged_checksums_hide_nothing() {
 #[test]
 fn versions_and_strangers_are_told_apart() {
     let mut newer = STREAMS[0].clone();
-    newer[4] = 200;
+    newer[3] = 200;
     assert!(survive(&newer).unwrap_err().to_string().contains("newer version"));
     assert!(matches!(survive(b"\x89HDF\r\n\x1a\n and more bytes").unwrap_err(), Error::Compatibility(_)));
     assert!(matches!(survive(&[]).unwrap_err(), Error::InsufficientData(_)));
@@ -91,7 +91,7 @@ fn announced(element: [u8; 2], shape: &[u64], tile: [u64; 3], entry: &[u8]) -> V
         *bytes.last_mut().unwrap() &= 0x7f;
         bytes
     };
-    let mut stream = [&b"CAES\x01"[..], &element, &[shape.len() as u8]].concat();
+    let mut stream = [&b"CAE\x01"[..], &element, &[shape.len() as u8]].concat();
     stream.extend(shape.iter().flat_map(|&n| varint(n)));
     stream.extend(b"\x00\x00\x030e0\x04");
     stream.extend([shape[0]].into_iter().chain(tile).flat_map(varint));
@@ -131,7 +131,7 @@ proptest! {
 
     #[test]
     fn random_bytes(bytes: Vec<u8>, magic: bool) {
-        let bytes = if magic { [b"CAES\x01", &bytes[..]].concat() } else { bytes };
+        let bytes = if magic { [b"CAE\x01", &bytes[..]].concat() } else { bytes };
         let _ = survive(&bytes);
     }
 

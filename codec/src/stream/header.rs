@@ -9,7 +9,7 @@ use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
 use crate::tiles::Plan;
 
-pub const MAGIC: [u8; 4] = *b"CAES";
+pub const MAGIC: [u8; 3] = *b"CAE";
 
 /// The format version of a stream. Decoders ask it what a stream has, never compare numbers elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
