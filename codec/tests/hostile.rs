@@ -84,14 +84,14 @@ fn versions_and_strangers_are_told_apart() {
 }
 
 /// A stream of an array of some elements cut into tiles, all of which are `tile`.
-fn announced(element: [u8; 2], shape: &[u64], tile: [u64; 3], entry: &[u8]) -> Vec<u8> {
+fn announced(element: &[u8], shape: &[u64], tile: [u64; 3], entry: &[u8]) -> Vec<u8> {
     let varint = |n: u64| {
         let sevens = (0..10).map_while(move |i| (i == 0 || n >> (7 * i) > 0).then(|| (n >> (7 * i)) as u8 & 0x7f | 0x80));
         let mut bytes: Vec<u8> = sevens.collect();
         *bytes.last_mut().unwrap() &= 0x7f;
         bytes
     };
-    let mut stream = [&b"CAE\x01"[..], &element, &[shape.len() as u8]].concat();
+    let mut stream = [&b"CAE\x01"[..], element, &[shape.len() as u8]].concat();
     stream.extend(shape.iter().flat_map(|&n| varint(n)));
     stream.extend(b"\x00\x00\x030e0\x04");
     stream.extend([shape[0]].into_iter().chain(tile).flat_map(varint));
@@ -106,13 +106,13 @@ fn announced(element: [u8; 2], shape: &[u64], tile: [u64; 3], entry: &[u8]) -> V
 fn a_huge_announcement_allocates_nothing() {
     let entry = [6, 0, 0, 0, 0, 0];
     // 2^40 values in tiles that the bytes cannot hold.
-    let many = survive(&announced([0, 4], &[1 << 20, 1 << 10, 1 << 10], [1, 1 << 10, 1 << 10], &entry));
+    let many = survive(&announced(&[16], &[1 << 20, 1 << 10, 1 << 10], [1, 1 << 10, 1 << 10], &entry));
     assert!(matches!(many, Err(Error::InsufficientData(_))), "{many:?}");
     // More than the decoder's limit in one tile that could be there.
-    let large = survive(&announced([0, 4], &[1, 1 << 10, 1 << 10], [1, 1 << 10, 1 << 10], &entry));
+    let large = survive(&announced(&[16], &[1, 1 << 10, 1 << 10], [1, 1 << 10, 1 << 10], &entry));
     assert!(matches!(large, Err(Error::LimitsExceeded(_))), "{large:?}");
     // Elements of no bytes, in as many runs as one likes.
-    let empty = survive(&announced([3, 0], &[1, 1 << 22, 8000], [1, 1 << 22, 8], &entry));
+    let empty = survive(&announced(&[251, 0], &[1, 1 << 22, 8000], [1, 1 << 22, 8], &entry));
     assert!(matches!(empty, Err(Error::Corruption(_))), "{empty:?}");
 }
 

@@ -1,9 +1,10 @@
 //! The header: everything a decoder must know before the first tile (`docs/format.md`, "Header").
 
 use super::bytes::{Reader, put_section, put_varint};
+use super::element;
 use crate::bound::{Domain, Lattice};
 use crate::error::{Error, Result, corrupt};
-use crate::field::{ByteOrder, Element, Kind, Layout};
+use crate::field::Layout;
 use crate::margin::Margin;
 use crate::network::ModelHash;
 use crate::options::{Bound, Effort, MethodChoice, Options};
@@ -53,11 +54,10 @@ impl Header {
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&MAGIC);
         out.push(self.version.0);
-        let Element { kind, size, order } = self.layout.element;
-        out.push(kind.number() | u8::from(order == ByteOrder::Big) << 4);
-        put_varint(out, size as u64);
-        out.push(self.layout.shape.len() as u8);
-        self.layout.shape.iter().for_each(|&n| put_varint(out, n as u64));
+        let Layout { element, shape } = &self.layout;
+        element::write(*element, out);
+        out.push(shape.len() as u8);
+        shape.iter().for_each(|&n| put_varint(out, n as u64));
         let Options { bound, method, effort, .. } = self.options;
         out.push(bound.mode() as u8);
         out.push((method.number() | effort.number() << 4) as u8);
@@ -77,7 +77,7 @@ impl Header {
             let domain = DOMAINS.iter().position(|d| *d == lattice.domain).expect("every domain stands in the table") as u8;
             out.push(lattice.bin_bits as u8 | domain << 4);
             for number in [lattice.low, lattice.high] {
-                match is_single(lattice.domain, size) {
+                match is_single(lattice.domain, element.size) {
                     true => out.extend_from_slice(&(number as f32).to_le_bytes()),
                     false => out.extend_from_slice(&number.to_le_bytes()),
                 }
@@ -85,7 +85,7 @@ impl Header {
             out.extend_from_slice(&lattice.step.to_le_bytes()[4..]);
             out.push(self.specials.len() as u8);
             for bits in &self.specials {
-                out.extend_from_slice(&bits.to_le_bytes()[..size]);
+                out.extend_from_slice(&bits.to_le_bytes()[..element.size]);
             }
         }
         if !self.models.is_empty() {
@@ -107,19 +107,7 @@ impl Header {
                 Version::CURRENT.0
             )));
         }
-        let code = reader.u8()?;
-        let Some(&kind) = Kind::ALL.get(usize::from(code & 15)) else {
-            return corrupt("unknown kind of element");
-        };
-        let order = match code >> 4 {
-            0 => ByteOrder::Little,
-            1 => ByteOrder::Big,
-            _ => return corrupt("unknown byte order"),
-        };
-        let element = Element { kind, size: reader.length()?, order };
-        if element.size == 0 {
-            return corrupt("elements of no bytes");
-        }
+        let element = element::read(reader)?;
         let rank = reader.u8()?;
         if usize::from(rank) > Layout::MAX_RANK {
             return corrupt(format!("rank {rank}"));

@@ -2,6 +2,7 @@
 //! `docs/format.md` is the specification.
 
 pub mod bytes;
+mod element;
 pub mod exceptions;
 pub mod header;
 pub mod tile;
