@@ -59,12 +59,12 @@ impl Header {
         out.push(shape.len() as u8);
         shape.iter().for_each(|&n| put_varint(out, n as u64));
         let Options { bound, method, effort, .. } = self.options;
-        out.push(bound.mode() as u8);
-        out.push((method.number() | effort.number() << 4) as u8);
-        put_section(out, format!("{:e}", bound.value()).as_bytes());
         let is_cut = self.plan != Plan::whole(self.inside());
         let flags = [self.lattice.is_some(), !self.models.is_empty(), is_cut, self.margin.is_some()];
-        out.push(flags.iter().enumerate().map(|(i, &flag)| u8::from(flag) << i).sum());
+        let flags: u8 = flags.iter().enumerate().map(|(i, &flag)| u8::from(flag) << i).sum();
+        out.push(bound.mode() as u8 | flags << 4);
+        out.push((method.number() | effort.number() << 4) as u8);
+        put_section(out, format!("{:e}", bound.value()).as_bytes());
         if let Some(margin) = &self.margin {
             margin.inside.iter().for_each(|&n| put_varint(out, n as u64));
             out.extend_from_slice(&margin.value);
@@ -115,7 +115,8 @@ impl Header {
         let shape = (0..rank).map(|_| reader.length()).collect::<Result<Vec<_>>>()?;
         let layout = Layout { element, shape };
         layout.byte_len()?;
-        let mode = reader.u8()?;
+        let code = reader.u8()?;
+        let (mode, flags) = (code & 15, code >> 4);
         let choice = u32::from(reader.u8()?);
         let Some(bound) = std::str::from_utf8(reader.section()?).ok().and_then(|text| text.parse().ok()) else {
             return corrupt("a bound that is not a number");
@@ -132,10 +133,6 @@ impl Header {
             Error::InvalidArgument(what) => Error::Corruption(what),
             other => other,
         })?;
-        let flags = reader.u8()?;
-        if flags > 15 {
-            return corrupt("unknown flags");
-        }
         let mut margin = None;
         if flags & 8 != 0 {
             let inside = layout.shape.iter().map(|_| reader.length()).collect::<Result<Vec<_>>>()?;
