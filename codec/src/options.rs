@@ -67,8 +67,9 @@ impl Options {
         Options { bound, method: MethodChoice::Auto, effort: Effort::Balanced, fill: None }
     }
 
-    /// The same, if this version can encode so; doors call it before the first chunk, where an error still reaches the user.
+    /// The same, if its bound is one and this version can encode so; doors call it before the first chunk, where an error still reaches the user.
     pub fn check(self) -> Result<Self> {
+        Bound::from_mode(self.bound.mode(), self.bound.value())?;
         if self.method.is_available() {
             return Ok(self);
         }
@@ -365,6 +366,14 @@ mod tests {
             let message = text.parse::<Options>().unwrap_err().to_string();
             assert!(message.contains(word), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn what_is_no_bound_is_refused_before_it_is_used() {
+        for bound in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(Options::new(Bound::Absolute(bound)).check().is_err(), "{bound}");
+        }
+        assert!(Options::new(Bound::Absolute(0.0)).check().is_ok());
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn announced(element: &[u8], shape: &[u64], tile: [u64; 3], entry: &[u8]) -> Vec
     };
     let mut stream = [&b"CAE\x01"[..], element, &[shape.len() as u8]].concat();
     stream.extend(shape.iter().flat_map(|&n| varint(n)));
-    stream.extend(b"\x40\x00\x030e0");
+    stream.extend(b"\x40\x00");
     stream.extend([shape[0]].into_iter().chain(tile).flat_map(varint));
     let count: u64 = shape.iter().zip(tile).map(|(&n, tile)| n.div_ceil(tile)).product();
     (0..count.min(1000)).for_each(|_| stream.extend_from_slice(entry));

@@ -131,6 +131,16 @@ proptest! {
         check(&Layout::new(Element { kind: Kind::Float, size, order }, shape), &bytes, &options);
     }
 
+    #[test]
+    fn a_stream_tells_what_was_asked(bits in 0..f64::INFINITY.to_bits(), mode in 0u32..8, method in prop::sample::select(&[0u32, 1, 4, 5, 6][..]), effort in 0u32..3) {
+        let bound = Bound::from_mode(mode, f64::from_bits(bits)).unwrap();
+        let (method, effort) = (MethodChoice::from_number(method).unwrap(), Effort::from_number(effort).unwrap());
+        let options = Options { bound, method, effort, fill: None };
+        let stream = Codec::classical().encode(&Layout::new(Element::F32, [2]), &f32_bytes(&[1.0, 2.0], ByteOrder::Little), &options).unwrap();
+        let told = caesar_codec::inspect(&stream).unwrap().options;
+        prop_assert_eq!((told, told.to_string()), (options, options.to_string()));
+    }
+
     /// Every bit pattern is a value somebody has.
     #[test]
     fn any_bits(words in prop::collection::vec(any::<u32>(), 0..300), options in options(), kind in 0usize..4, size in 1usize..9) {

@@ -60,16 +60,20 @@ impl<'a> Reader<'a> {
         Ok(f64::from_le_bytes(self.array()?))
     }
 
+    /// A varint of no more bytes than it takes.
     pub fn varint(&mut self) -> Result<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
+        let (mut value, mut shift) = (0u64, 0);
+        loop {
             let byte = self.u8()?;
+            if shift == 63 && byte > 1 || shift > 0 && byte == 0 {
+                return corrupt("a varint beyond 64 bits, or longer than its number");
+            }
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(value);
             }
+            shift += 7;
         }
-        corrupt("a varint of more than ten bytes")
     }
 
     pub fn length(&mut self) -> Result<usize> {
@@ -79,5 +83,26 @@ impl<'a> Reader<'a> {
     pub fn section(&mut self) -> Result<&'a [u8]> {
         let len = self.length()?;
         self.take(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_has_one_form() {
+        for value in (0..64).flat_map(|bits| [(1 << bits) - 1, 1 << bits]).chain([u64::MAX]) {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            assert_eq!(Reader::new(&bytes).varint(), Ok(value));
+            *bytes.last_mut().unwrap() |= 0x80;
+            bytes.push(0);
+            assert!(Reader::new(&bytes).varint().is_err(), "an idle byte after {value}");
+        }
+        for last in [2, 0x7f, 0x80, 0x81] {
+            let bytes = [&[0xff; 9][..], &[last, 1]].concat();
+            assert!(Reader::new(&bytes).varint().is_err(), "beyond 64 bits, {last}");
+        }
     }
 }

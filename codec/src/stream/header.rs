@@ -1,7 +1,7 @@
 //! The header: everything a decoder must know before the first tile (`docs/format.md`, "Header").
 
-use super::bytes::{Reader, put_section, put_varint};
-use super::element;
+use super::bytes::{Reader, put_varint};
+use super::{decimal, element};
 use crate::bound::{Domain, Lattice};
 use crate::error::{Error, Result, corrupt};
 use crate::field::Layout;
@@ -64,7 +64,9 @@ impl Header {
         let flags: u8 = flags.iter().enumerate().map(|(i, &flag)| u8::from(flag) << i).sum();
         out.push(bound.mode() as u8 | flags << 4);
         out.push((method.number() | effort.number() << 4) as u8);
-        put_section(out, format!("{:e}", bound.value()).as_bytes());
+        if bound != Bound::Lossless {
+            decimal::write(bound.value(), out);
+        }
         if let Some(margin) = &self.margin {
             margin.inside.iter().for_each(|&n| put_varint(out, n as u64));
             out.extend_from_slice(&margin.value);
@@ -118,9 +120,7 @@ impl Header {
         let code = reader.u8()?;
         let (mode, flags) = (code & 15, code >> 4);
         let choice = u32::from(reader.u8()?);
-        let Some(bound) = std::str::from_utf8(reader.section()?).ok().and_then(|text| text.parse().ok()) else {
-            return corrupt("a bound that is not a number");
-        };
+        let bound = if mode == 0 { 0.0 } else { decimal::read(reader)? };
         let asked = (|| {
             Ok(Options {
                 bound: Bound::from_mode(mode.into(), bound)?,

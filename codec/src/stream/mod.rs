@@ -2,6 +2,7 @@
 //! `docs/format.md` is the specification.
 
 pub mod bytes;
+mod decimal;
 mod element;
 pub mod exceptions;
 pub mod header;
