@@ -19,7 +19,7 @@ impl Codec {
     /// Decodes a whole stream.
     ///
     /// # Errors
-    /// `Compatibility` for other or newer formats, `InsufficientData` for truncated and `Corruption` for damaged
+    /// `Compatibility` for other or newer formats, `InsufficientData` and `Corruption` for truncated and damaged
     /// bytes, `ModelMissing`, `LimitsExceeded`.
     pub fn decode(&self, stream: &[u8]) -> Result<Decoded> {
         let (layout, bytes) = self.decode_into(stream, zeroed)?;

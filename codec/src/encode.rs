@@ -27,7 +27,7 @@ const WIDE: f64 = 1.6;
 
 impl Codec {
     /// Encodes an array. Fails on no data whatever, only on arguments that contradict each other: a byte count that is not
-    /// the layout's, a method this version does not have.
+    /// the layout's, a bound that is none, a method this version does not have.
     ///
     /// The stream is never longer than the array by more than 1 % and 512 bytes.
     pub fn encode(&self, layout: &Layout, bytes: &[u8], options: &Options) -> Result<Vec<u8>> {
@@ -238,7 +238,7 @@ impl Codec {
                 return exact;
             }
         }
-        let entry = Entry { method, model: 0, length: bytes.len(), decoded_crc: crc32c::crc32c(&bytes_of(&decoded)) };
+        let entry = Entry { method, model: 0, decoded_crc: crc32c::crc32c(&bytes_of(&decoded)) };
         EncodedTile { entry, bytes, square, model }
     }
 
@@ -303,7 +303,7 @@ struct Field<'a, V> {
 
 fn lossless_tile(bytes: &[u8], header: &Header) -> EncodedTile {
     let part = lossless::encode(bytes, header.layout.element, header.options.effort);
-    let entry = Entry { method: MethodChoice::Lossless, model: 0, length: part.len(), decoded_crc: crc32c::crc32c(bytes) };
+    let entry = Entry { method: MethodChoice::Lossless, model: 0, decoded_crc: crc32c::crc32c(bytes) };
     EncodedTile { entry, bytes: part, square: 0.0, model: None }
 }
 

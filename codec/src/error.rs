@@ -3,7 +3,7 @@
 /// Why a stream was not decoded, an option not understood or a model not found.
 ///
 /// Encoding never fails on data: the only errors [`crate::Codec::encode`] returns are
-/// [`Error::InvalidArgument`] (layout and byte count disagree, or a method that this version does not have) and [`Error::LimitsExceeded`].
+/// [`Error::InvalidArgument`] (layout and byte count disagree, a bound that is none, or a method that this version does not have) and [`Error::LimitsExceeded`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

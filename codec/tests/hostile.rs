@@ -39,13 +39,14 @@ fn forge(stream: &mut [u8]) {
 }
 
 #[test]
-fn a_stream_cut_anywhere_is_an_error() {
+fn a_stream_cut_anywhere_or_prolonged_is_an_error() {
     for stream in STREAMS.iter() {
         for len in 0..stream.len() {
             let error = survive(&stream[..len]).unwrap_err();
             assert!(matches!(error, Error::InsufficientData(_) | Error::Corruption(_)), "at {len}: {error}");
         }
         survive(stream).unwrap();
+        survive(&[&stream[..], &[0]].concat()).unwrap_err();
     }
 }
 

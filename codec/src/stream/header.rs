@@ -91,7 +91,10 @@ impl Header {
             }
         }
         if !self.models.is_empty() {
-            out.push(self.models.len() as u8);
+            // One tile has one model.
+            if self.plan.count() > 1 {
+                out.push(self.models.len() as u8);
+            }
             self.models.iter().for_each(|hash| out.extend_from_slice(&hash.0));
         }
     }
@@ -175,7 +178,8 @@ impl Header {
             lattice = Some(found);
         }
         if flags & 2 != 0 {
-            for _ in 0..reader.u8()? {
+            let count = if plan.count() > 1 { reader.u8()? } else { 1 };
+            for _ in 0..count {
                 models.push(ModelHash(reader.array()?));
             }
         }

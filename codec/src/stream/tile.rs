@@ -1,18 +1,16 @@
 //! A tile in the stream: its entry in the tile table and the parts of its bytes
 //! (`docs/format.md`, "Tile table" and "Tile").
 
-use super::bytes::{Reader, put_section, put_varint};
+use super::bytes::{Reader, put_section};
 use crate::error::{Result, corrupt};
 use crate::options::MethodChoice;
 
-/// One line of the tile table.
+/// One line of the tile table, but for the length of the tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     pub method: MethodChoice,
     /// Place in the header's list of models, for methods that have one.
     pub model: u8,
-    /// Bytes of the tile in the payload.
-    pub length: usize,
     /// CRC32C of the decoded tile: little-endian elements in row-major order.
     pub decoded_crc: u32,
 }
@@ -20,7 +18,6 @@ pub struct Entry {
 impl Entry {
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(self.method.number() as u8 | self.model << 4);
-        put_varint(out, self.length as u64);
         out.extend_from_slice(&self.decoded_crc.to_le_bytes());
     }
 
@@ -30,7 +27,7 @@ impl Entry {
             Ok(method) if method != MethodChoice::Auto => method,
             _ => return corrupt(format!("unknown method {}", code & 15)),
         };
-        Ok(Entry { method, model: code >> 4, length: reader.length()?, decoded_crc: reader.u32()? })
+        Ok(Entry { method, model: code >> 4, decoded_crc: reader.u32()? })
     }
 }
 
