@@ -42,7 +42,7 @@ pub struct Header {
     pub models: Vec<ModelHash>,
 }
 
-/// At most this many special values have a class of their own in the mask.
+/// At most this many special values have a class of their own in the mask: their number takes four bits.
 pub const MAX_SPECIALS: usize = 15;
 
 impl Header {
@@ -76,16 +76,16 @@ impl Header {
             self.plan.tile.iter().for_each(|&n| put_varint(out, n as u64));
         }
         if let Some(lattice) = &self.lattice {
-            let domain = DOMAINS.iter().position(|d| *d == lattice.domain).expect("every domain stands in the table") as u8;
-            out.push(lattice.bin_bits as u8 | domain << 4);
+            out.push(lattice.bin_bits as u8 | (self.specials.len() as u8) << 4);
+            let step = (lattice.step.to_bits() >> 32) as u32;
+            let code = step | u32::from(lattice.domain == Domain::Logarithmic) << 31;
+            out.extend_from_slice(&code.to_le_bytes());
             for number in [lattice.low, lattice.high] {
                 match is_single(lattice.domain, element.size) {
                     true => out.extend_from_slice(&(number as f32).to_le_bytes()),
                     false => out.extend_from_slice(&number.to_le_bytes()),
                 }
             }
-            out.extend_from_slice(&lattice.step.to_le_bytes()[4..]);
-            out.push(self.specials.len() as u8);
             for bits in &self.specials {
                 out.extend_from_slice(&bits.to_le_bytes()[..element.size]);
             }
@@ -156,17 +156,13 @@ impl Header {
                 return corrupt("a bound on elements that are not floats");
             }
             let code = reader.u8()?;
-            let Some(&domain) = DOMAINS.get(usize::from(code >> 4)) else {
-                return corrupt("unknown kind of lattice");
-            };
-            let bin_bits = u32::from(code & 15);
+            let (bin_bits, count) = (u32::from(code & 15), code >> 4);
+            let code = reader.u32()?;
+            let domain = if code >> 31 == 0 { Domain::Linear } else { Domain::Logarithmic };
+            let step = f64::from_bits(u64::from(code << 1 >> 1) << 32);
             let mut number = || if is_single(domain, element.size) { reader.f32().map(f64::from) } else { reader.f64() };
             let (low, high) = (number()?, number()?);
-            let found = Lattice { domain, bin_bits, low, high, step: f64::from_bits(u64::from(reader.u32()?) << 32) };
-            let count = usize::from(reader.u8()?);
-            if count > MAX_SPECIALS {
-                return corrupt("too many special values");
-            }
+            let found = Lattice { domain, bin_bits, low, high, step };
             for _ in 0..count {
                 let mut bits = [0; 8];
                 bits[..element.size].copy_from_slice(reader.take(element.size)?);
@@ -191,5 +187,3 @@ impl Header {
 fn is_single(domain: Domain, element_size: usize) -> bool {
     domain == Domain::Linear && element_size == 4
 }
-
-const DOMAINS: [Domain; 2] = [Domain::Linear, Domain::Logarithmic];
