@@ -19,7 +19,7 @@ pub mod training;
 
 use crate::entropy::{BitCoder, Decoder};
 use crate::error::{Result, corrupt};
-use crate::lattice::{Coded, Tile};
+use crate::lattice::{Coded, LATTICE_LIMIT, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
@@ -69,6 +69,9 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
     Ok(decoded)
 }
 
+/// Binary digits of the largest value of a tile.
+const MEAN_DIGITS: u32 = LATTICE_LIMIT.ilog2() + 1;
+
 /// What a stream says before its latents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Settings {
@@ -93,7 +96,7 @@ impl Settings {
         let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
         let (joint, hyper, sharpen) = (flag(self.joint), flag(self.hyper), flag(self.sharpen));
         let step = coder.code_raw(self.step.into(), transform::STEP_BITS) as u16;
-        let mean = coder.code_raw(self.mean as u32, 32) as i32;
+        let mean = code_mean(coder, self.mean)?;
         if step > transform::LAST_STEP {
             return corrupt(format!("step {step}"));
         }
@@ -105,6 +108,21 @@ impl Settings {
         let joint = padding.joint().filter(|&frames| self.joint && frames * side * side <= MAX_BLOCK);
         Layout::new(padding.padded, joint.unwrap_or(frames), side)
     }
+}
+
+/// Writes a number in no more digits than it has, or reads another: how many, its sign, and all of them but the first, which is a one.
+fn code_mean<C: BitCoder>(coder: &mut C, mean: i32) -> Result<i32> {
+    let size = mean.unsigned_abs();
+    let digits = coder.code_raw(u32::BITS - size.leading_zeros(), 5);
+    if digits > MEAN_DIGITS {
+        return corrupt(format!("a mean of {digits} binary digits"));
+    }
+    if digits == 0 {
+        return Ok(0);
+    }
+    let is_negative = coder.code_raw((mean < 0).into(), 1) == 1;
+    let size = (1 << (digits - 1) | coder.code_raw(size, digits - 1)) as i32;
+    Ok(if is_negative { -size } else { size })
 }
 
 /// A model's parts as this method needs them.

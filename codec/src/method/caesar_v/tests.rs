@@ -217,6 +217,23 @@ fn masked_points_cost_next_to_nothing() {
 }
 
 #[test]
+fn a_mean_takes_as_many_bits_as_it_has_digits() {
+    let largest = LATTICE_LIMIT;
+    for mean in [0, 1, -1, 2, 5, -1000, 123_456, largest - 1, largest, -largest] {
+        let mut coder = Encoder::new();
+        code_mean(&mut coder, mean).unwrap();
+        let bytes = coder.finish();
+        assert!(bytes.len() * 8 < 6 + 32 - mean.unsigned_abs().leading_zeros() as usize + 8, "{mean}");
+        assert_eq!(code_mean(&mut Decoder::new(&bytes), 0), Ok(mean));
+    }
+    for digits in 30..32 {
+        let mut coder = Encoder::new();
+        coder.code_raw(digits, 5);
+        assert!(matches!(code_mean(&mut Decoder::new(&coder.finish()), 0), Err(Error::Corruption(_))));
+    }
+}
+
+#[test]
 fn a_model_of_something_else_is_an_error() {
     let shape = [8, 16, 16];
     let values = field(shape, 6000.0, 2000);
