@@ -159,30 +159,49 @@ impl Analysis {
 
     /// The tile by the block sizes, and lengths, at which latents cost least, as many as the effort tries, the cheapest first; where to
     /// start the search for their steps, and what bits cost.
+    ///
+    /// From size to size the cost falls until the best one and rises beyond it (for all of 108 tiles tried): of each length the first size
+    /// that costs more than the one before is the last one tried.
     fn cheapest(task: &Task) -> Vec<(Analysis, Start, Rates)> {
         let Task { tile, target, padding, model, .. } = *task;
         let image = Image::of(tile, padding);
-        let plain = (0..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() });
-        let joint = plain.clone().map(|settings| Settings { joint: true, ..settings });
-        let joint = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames);
-        let all: Vec<Settings> = plain.chain(joint).collect();
+        let plain: Vec<Settings> = (0..SIDES.len() as u8).map(|size| Settings { size, ..Settings::default() }).collect();
+        let joint = plain.iter().map(|&settings| Settings { joint: true, ..settings });
+        let joint: Vec<Settings> = joint.filter(|settings| settings.layout(padding, model.frames).frames != model.frames).collect();
         let half = image.values.len() >= ENOUGH;
         let alone = Networks { threads: 1, ..*model };
-        let of = |i: usize| Analysis::of(&image, tile.mask, all[i], half, padding, &alone);
-        let first = of(0);
+        let first = Analysis::of(&image, tile.mask, plain[0], half, padding, model);
         let Start { step, .. } = first.start(tile, target);
-        let judged = |i: usize, analysis: Analysis| {
+        let judged = |analysis: Analysis| {
             let Analysis { layout, left_out, coefficients, .. } = &analysis;
             let (cost, rates) = latents::estimate(coefficients, transform::step(step), layout, left_out);
-            // At equal cost the first, whoever comes first.
-            ((cost, i), analysis, rates)
+            (cost, analysis, rates)
         };
+        let first = judged(first);
+        // Of each length the sizes to try, and the least cost so far.
+        let mut lengths = [(&plain[1..], first.0), (&joint[..], f64::INFINITY)];
         let tries = if task.effort == Effort::Best { BEST_SIZES } else { 1 };
-        let mut best = vec![judged(0, first)];
-        side_by_side(model.threads, all.len() - 1, |i| judged(i + 1, of(i + 1)), |_, other| {
-            best.insert(best.partition_point(|(cost, ..)| *cost < other.0), other);
-            best.truncate(tries);
-        });
+        let mut best = vec![first];
+        loop {
+            let open = lengths.iter().filter(|(sizes, _)| !sizes.is_empty()).count();
+            if open == 0 {
+                break;
+            }
+            let next = |length: usize| lengths[length].0.iter().take(model.threads.div_ceil(open)).map(move |&size| (length, size));
+            let tried: Vec<(usize, Settings)> = (0..lengths.len()).flat_map(next).collect();
+            let mut found: Vec<Option<(f64, Analysis, Rates)>> = tried.iter().map(|_| None).collect();
+            let of = |i: usize| judged(Analysis::of(&image, tile.mask, tried[i].1, half, padding, &alone));
+            side_by_side(model.threads, tried.len(), of, |i, analysis| found[i] = Some(analysis));
+            for ((length, _), other) in tried.into_iter().zip(found.into_iter().flatten()) {
+                let (sizes, least) = &mut lengths[length];
+                // Sizes beyond the last one to try may have been tried by other threads.
+                let Some((_, larger)) = sizes.split_first() else { continue };
+                *sizes = if other.0 > *least { &[] } else { larger };
+                *least = other.0;
+                best.insert(best.partition_point(|(cost, ..)| *cost <= other.0), other);
+                best.truncate(tries);
+            }
+        }
         let whole = |(_, analysis, rates): (_, Analysis, Rates)| {
             let start = analysis.start(tile, target);
             let analysis = if half { Analysis::of(&image, tile.mask, analysis.settings, false, padding, model) } else { analysis };
