@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::options::Effort;
 use crate::transform::{LAST_STEP, STEPS, step, step_index};
+use std::ops::Range;
 
 /// A step some eighths of an octave away.
 fn nearby(step: u16, eighths: i32) -> u16 {
@@ -73,6 +74,8 @@ pub struct Search {
     slope: f64,
     /// The step tried last and its error beyond the limit, both in octaves.
     last: Option<(f64, f64)>,
+    /// The steps between the widest that is known to keep the limit and the finest that is known to miss it.
+    open: Range<u16>,
 }
 
 /// How near an error should come to its limit, in octaves, and what the next one aims at.
@@ -92,7 +95,7 @@ impl Search {
             Effort::Balanced => 3,
             Effort::Best => 6,
         };
-        Search { limit, next: first, left, spare: 2, guesses: GUESSES, slope: slope.clamp(0.4, 2.0), last: None }
+        Search { limit, next: first, left, spare: 2, guesses: GUESSES, slope: slope.clamp(0.4, 2.0), last: None, open: 0..LAST_STEP + 1 }
     }
 
     /// The step to try, until there is none left.
@@ -115,12 +118,17 @@ impl Search {
     pub fn learn(&mut self, error: f64) {
         let excess = self.excess(error);
         let tried = self.next;
+        if excess > 0.0 {
+            self.open.end = tried.min(self.open.end);
+        } else {
+            self.open.start = self.open.start.max(tried + 1);
+        }
         // Ever more to spare where a limit is still missed at the end.
         self.turn(excess, if self.left > 1 { AIM } else { AIM * f64::from(4 << 2 * (2 - self.spare)) });
         self.guesses = GUESSES;
         let kept = excess <= 0.0;
         self.left -= 1;
-        if kept && excess > -NEAR || self.next == tried {
+        if kept && excess > -NEAR || self.open.is_empty() {
             self.left = 0;
         } else if self.left == 0 && !kept && self.spare > 0 {
             (self.left, self.spare) = (1, self.spare - 1);
@@ -137,7 +145,8 @@ impl Search {
             self.slope = slope(last, (at, excess), self.slope).clamp((self.slope / 2.0).max(LEAST_SLOPE), STEEPEST);
         }
         self.last = Some((at, excess));
-        self.next = step_index((at - (excess + aim) / self.slope).exp2() as i64);
+        let next = step_index((at - (excess + aim) / self.slope).exp2() as i64);
+        self.next = next.min(self.open.end.saturating_sub(1)).max(self.open.start);
     }
 }
 
@@ -182,13 +191,14 @@ mod tests {
             let error = |index: u16| f64::from(step(index)).powf(1.2) * (0.04 * chance(index, seed)).exp2();
             let limit = error(BEST);
             let mut search = Search::new(BEST + STEPS / 8, 1.2, limit, Effort::Balanced);
-            let (mut best, mut known) = (0, false);
+            let (mut best, mut known) = (0, Vec::new());
             while let Some(index) = search.next() {
-                if known && !search.guess(error(index) * (0.04 * chance(index, !seed)).exp2()) {
+                if !known.is_empty() && !search.guess(error(index) * (0.04 * chance(index, !seed)).exp2()) {
                     continue;
                 }
                 search.learn(error(index));
-                known = true;
+                assert!(!known.contains(&index), "{index} is tried again with {seed}");
+                known.push(index);
                 best = if error(index) <= limit { best.max(index) } else { best };
             }
             assert!(best > BEST - STEPS / 4, "{} of an octave below with {seed}", f64::from(BEST - best) / f64::from(STEPS));
