@@ -134,7 +134,7 @@ impl Codec {
             let tiles = self.tiles(header, field, lattice, target, &methods);
             let used = used(&tiles);
             // About what these would take if they erred by what is allowed.
-            let ahead = |aimed| total(aimed) * 1.2 < total(&tiles) * used.sqrt() && best.as_ref().is_none_or(|(_, best)| total(aimed) < total(best));
+            let ahead = |aimed| total(aimed) * 1.25 < total(&tiles) * used.sqrt() && best.as_ref().is_none_or(|(_, best)| total(aimed) < total(best));
             if kept(&aimed) && aimed.as_ref().is_some_and(|aimed| ahead(aimed)) {
                 return (start, aimed.expect("tiles that keep the limit"));
             }
@@ -159,10 +159,10 @@ impl Codec {
             let lattice = start.with_error::<V>(error).unwrap_or(start);
             (lattice, self.tiles(header, field, lattice, Target::Absolute(error), &[MethodChoice::Interpolation]))
         });
-        if aimed.is_some() && lattice != start {
-            aimed = Some(open(lattice, target));
-        }
-        let mut rivals: Vec<_> = tiles.iter_mut().zip(aimed.into_iter().flatten()).collect();
+        // On another lattice than its own CAESAR-V competes tile by tile, and as a whole with what it was.
+        let whole = aimed.take_if(|_| lattice != start);
+        let rivals = if whole.is_some() { open(lattice, target) } else { aimed.unwrap_or_default() };
+        let mut rivals: Vec<_> = tiles.iter_mut().zip(rivals).collect();
         // Where a rival errs less it makes room for those that err more.
         rivals.sort_by(|(a, b), (c, d)| (b.square - a.square).total_cmp(&(d.square - c.square)));
         let mut sum: f64 = rivals.iter().map(|(tile, _)| tile.square).sum();
@@ -173,7 +173,10 @@ impl Codec {
                 sum = next;
             }
         }
-        (lattice, tiles)
+        match whole {
+            Some(whole) if used(&whole) <= 1.0 && total(&whole) <= total(&tiles) => (start, whole),
+            _ => (lattice, tiles),
+        }
     }
 
     /// Tiles each of whose patches has squared errors with a mean within the limit, and their lattice.
