@@ -177,6 +177,8 @@ impl Analysis {
             let (cost, rates) = latents::estimate(coefficients, transform::step(step), layout, left_out);
             (cost, analysis, rates)
         };
+        // At equal cost the first, whoever comes first.
+        let order = |(cost, analysis, _): &(f64, Analysis, Rates)| (*cost, analysis.settings.joint, analysis.settings.size);
         let first = judged(first);
         // Of each length the sizes to try, and the least cost so far.
         let mut lengths = [(&plain[1..], first.0), (&joint[..], f64::INFINITY)];
@@ -198,7 +200,7 @@ impl Analysis {
                 let Some((_, larger)) = sizes.split_first() else { continue };
                 *sizes = if other.0 > *least { &[] } else { larger };
                 *least = other.0;
-                best.insert(best.partition_point(|(cost, ..)| *cost <= other.0), other);
+                best.insert(best.partition_point(|one| order(one) < order(&other)), other);
                 best.truncate(tries);
             }
         }
