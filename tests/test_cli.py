@@ -353,6 +353,13 @@ def test_chunks_never_written_hold_the_fill_value(tmp_path):
     assert "; 8 never written" in caesar("inspect", tmp_path / "out.h5")
 
 
+def test_inspect_counts_chunks_never_written_without_walking_over_them(tmp_path):
+    with h5py.File(tmp_path / "out.h5", "w") as file:
+        data = file.create_dataset("v", (2**30, 2**20), "f4", chunks=(16, 64), compression=FILTER, compression_opts=double_words(0.01))
+        data[:16, :64] = smooth((16, 64))
+    assert f"; {2**40 - 1} never written" in caesar("inspect", tmp_path / "out.h5")
+
+
 @pytest.mark.parametrize("filters", [["deflate", "caesar"], ["caesar", "deflate"], ["caesar", "caesar"], ["fletcher32", "caesar"]])
 def test_inspect_sees_through_other_filters(tmp_path, filters):
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

@@ -83,6 +83,9 @@ pub fn open(path: &Path, reading: Reading) -> Result<Vec<DataSet>> {
     Ok(sets)
 }
 
+/// Chunks, one after the other.
+type Chunks<'a> = Box<dyn Iterator<Item = Result<Chunk>> + 'a>;
+
 impl DataSet {
     /// Whether the values can be compared with those of another file at all.
     pub fn is_comparable(&self) -> bool {
@@ -121,8 +124,17 @@ impl DataSet {
         }
     }
 
+    /// How many chunks the extent has, and those of them that were written; none of what is not in chunks.
+    pub fn stored(&self) -> Result<(usize, Chunks<'_>)> {
+        let (Source::Hdf5(handle), Some(chunk)) = (&self.source, &self.chunk) else {
+            return Ok((0, Box::new(std::iter::empty())));
+        };
+        let along = self.layout.shape.iter().zip(chunk).map(|(extent, chunk)| extent.div_ceil((*chunk).max(1)));
+        Ok((along.fold(1, usize::saturating_mul), Box::new(handle.stored(&self.layout)?)))
+    }
+
     /// Every chunk of the extent; those that were never written consist of fill values.
-    pub fn chunks(&self) -> Result<Box<dyn Iterator<Item = Result<Chunk>> + '_>> {
+    pub fn chunks(&self) -> Result<Chunks<'_>> {
         match (&self.source, &self.chunk) {
             (Source::Hdf5(handle), Some(shape)) => {
                 let chunks = handle.chunks(&self.layout, shape)?;

@@ -214,27 +214,35 @@ impl Handle {
         })
     }
 
+    /// The chunks that were written, each once.
+    pub fn stored<'a>(&'a self, layout: &'a Layout) -> Result<impl Iterator<Item = Result<Chunk>> + use<'a>> {
+        let mut seen = HashSet::new();
+        Ok(self.dataset.iter_chunks()?.filter_map(move |chunk| {
+            let stream = self.tap.lock().expect("no thread panics while it holds the tap").take();
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let start: Vec<usize> = chunk.offsets().iter().map(|&n| n as usize).collect();
+            // A damaged index may name places outside, or one place twice.
+            let is_inside = start.iter().zip(&layout.shape).all(|(at, extent)| at < extent);
+            let is_new = is_inside && seen.insert(start.clone());
+            is_new.then(|| Ok(Chunk { start, bytes: chunk.bytes().to_vec(), filter_mask: chunk.filter_mask(), stream }))
+        }))
+    }
+
     /// Stored chunks, then those that were never written.
     pub fn chunks<'a>(&'a self, layout: &'a Layout, shape: &[usize]) -> Result<impl Iterator<Item = Result<Chunk>> + use<'a>> {
         let mut seen = HashSet::new();
-        let mut stored = self.dataset.iter_chunks()?;
+        let mut stored = self.stored(layout)?.fuse();
         let mut grid = Grid::new(&layout.shape, shape);
         let points: usize = shape.iter().product();
         let fill = self.dataset.fill_value().and_then(|f| f.value.clone()).filter(|f| f.len() == layout.element.size);
         let fill = fill.unwrap_or_else(|| vec![0; layout.element.size]);
         Ok(std::iter::from_fn(move || {
-            for chunk in stored.by_ref() {
-                let stream = self.tap.lock().expect("no thread panics while it holds the tap").take();
-                let chunk = match chunk {
-                    Ok(chunk) => chunk,
-                    Err(error) => return Some(Err(error.into())),
-                };
-                let start: Vec<usize> = chunk.offsets().iter().map(|&n| n as usize).collect();
-                // A damaged index may name places outside, or one place twice.
-                let is_inside = start.iter().zip(&layout.shape).all(|(at, extent)| at < extent);
-                if is_inside && seen.insert(start.clone()) {
-                    return Some(Ok(Chunk { start, bytes: chunk.bytes().to_vec(), filter_mask: chunk.filter_mask(), stream }));
-                }
+            if let Some(chunk) = stored.next() {
+                seen.extend(chunk.iter().map(|chunk| chunk.start.clone()));
+                return Some(chunk);
             }
             let start = grid.by_ref().find(|start| !seen.contains(start))?;
             Some(Ok(Chunk { start, bytes: fill.repeat(points), filter_mask: 0, stream: None }))

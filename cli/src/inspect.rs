@@ -63,15 +63,17 @@ struct Summary {
 
 impl Summary {
     fn of(set: &DataSet) -> Result<Self> {
-        let mut summary = Summary { streams: vec![], stored: 0, raw: 0, empty: 0 };
-        for chunk in set.chunks()? {
+        let (count, stored) = set.stored()?;
+        let mut summary = Summary { streams: vec![], stored: 0, raw: 0, empty: count };
+        for chunk in stored {
             let chunk = chunk?;
+            // A damaged index may name more places than there are.
+            summary.empty = summary.empty.saturating_sub(1);
             match chunk.stream {
                 Some(stream) => {
                     summary.stored += stream.stored;
                     summary.streams.push((chunk.start, stream.inspection));
                 }
-                None if chunk.filter_mask == 0 => summary.empty += 1,
                 None => summary.raw += 1,
             }
         }
