@@ -33,7 +33,7 @@ impl Margin {
 
     /// The array without its margin.
     pub fn cut(&self, bytes: &[u8], shape: &[usize]) -> Vec<u8> {
-        let mut inside = Vec::with_capacity(bytes.len());
+        let mut inside = Vec::with_capacity(self.inside.iter().product::<usize>() * self.value.len());
         rows(&self.inside, shape, self.value.len()).for_each(|(at, len)| inside.extend_from_slice(&bytes[at..at + len]));
         inside
     }
