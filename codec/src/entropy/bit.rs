@@ -43,7 +43,7 @@ impl Bit {
     #[inline(always)]
     pub fn learn(&mut self, bit: bool) {
         let rate = RATE[(self.0 & MEMORY) as usize];
-        // Without a branch, as everywhere on the way of a decision: one in three would be mispredicted.
+        // Without a branch, as everywhere on the way of a decision: in noise one in three would be mispredicted.
         let (p, target) = (i64::from(self.0 >> 10), -i64::from(bit) & ((1 << 22) - 1));
         let change = (target - p) * i64::from(rate >> 1) >> 16;
         self.0 = self.0.wrapping_add(((change as u32) << 10).wrapping_add(rate & 1));
