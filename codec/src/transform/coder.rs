@@ -5,17 +5,17 @@
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
 use super::trellis::State;
-use super::{Layout, PLANE_OCTAVES, TIME_OCTAVES};
+use super::{Layout, PLANE_OCTAVES, Scan, TIME_OCTAVES};
 use crate::entropy::{Bit, BitCoder};
 use crate::entropy::codes::{CodeModel, Context, log_class};
+use std::ops::Range;
 
 /// Levels of a magnitude context.
 const LEVELS: usize = 16;
 /// Levels of the combined magnitude context, which is finer.
 pub(super) const FINE: usize = 32;
-/// Frequencies that have a context of their own; higher ones share one by octaves.
-const OWN: usize = 48;
-const FREQUENCIES: usize = OWN + TIME_OCTAVES * PLANE_OCTAVES * PLANE_OCTAVES;
+/// Frequencies that are told apart.
+const FREQUENCIES: usize = TIME_OCTAVES * PLANE_OCTAVES * 3;
 /// Sizes of the next lower coefficients that are told apart: 0, 1, 2, more.
 const SIZES: usize = 4;
 /// Expected scales are u8, eight to an octave; four of them share a context.
@@ -43,6 +43,15 @@ fn level(sum: u32) -> usize {
     LEVEL[sum.min(255) as usize].into()
 }
 
+/// The class of a frequency, below [`FREQUENCIES`]: octaves in time and, in cycles a point, of the larger one in the plane; which one
+/// that is, by more than an octave. So blocks of all sizes have them in common.
+fn frequency(scan: &Scan, position: usize) -> u8 {
+    let [t, y, x] = scan.octaves(position);
+    let [y, x] = [y, x].map(|octave| if octave > 0 { octave + PLANE_OCTAVES - 1 - scan.side.ilog2() as usize } else { 0 });
+    let tilt = if y > x + 1 { 0 } else if x > y + 1 { 1 } else { 2 };
+    ((t * PLANE_OCTAVES + y.max(x)) * 3 + tilt) as u8
+}
+
 /// Reach of a block: the smallest r such that all coefficients from `2^(r-1)` on are zero (0: all are).
 fn reach(block: &[i32]) -> usize {
     let used = block.iter().rposition(|&q| q != 0).map_or(0, |last| last + 1);
@@ -59,6 +68,7 @@ fn reach_len(reach: usize, block_len: usize) -> usize {
 /// The neighbours of a block that come before it; `None` outside the image and where a block is skipped.
 #[derive(Clone, Copy)]
 pub(super) struct Near {
+    block: usize,
     west: Option<usize>,
     north: Option<usize>,
     north_west: Option<usize>,
@@ -67,28 +77,66 @@ pub(super) struct Near {
 }
 
 impl Near {
-    pub(super) fn of(block: usize, count: [usize; 3], skip: Option<&[bool]>) -> Near {
-        let [_, rows, columns] = count;
-        let (x, y, t) = (block % columns, block / columns % rows, block / (columns * rows));
-        let at = |exists: bool, distance: usize| {
-            let neighbour = exists.then(|| block - distance);
-            neighbour.filter(|&b| skip.is_none_or(|skip| !skip[b]))
-        };
+    pub(super) fn of(block: usize, layout: &Layout, skip: Option<&[bool]>) -> Near {
+        let [Range { start: y, .. }, Range { start: x, end }] = layout.place(block);
+        let known = |&block: &usize| skip.is_none_or(|skip| !skip[block]);
+        let layer = layout.layer_of(block);
+        let at = |exists: bool, y: usize, x: usize| exists.then(|| layout.holds(layer, [y, x])).filter(known);
         Near {
-            west: at(x > 0, 1),
-            north: at(y > 0, columns),
-            north_west: at(x > 0 && y > 0, columns + 1),
-            north_east: at(y > 0 && x + 1 < columns, columns - 1),
-            before: at(t > 0, columns * rows),
+            block,
+            west: at(x > 0, y, x.wrapping_sub(1)),
+            north: at(y > 0, y.wrapping_sub(1), x),
+            north_west: at(x > 0 && y > 0, y.wrapping_sub(1), x.wrapping_sub(1)),
+            north_east: at(y > 0 && end < layout.count[2] * layout.side, y.wrapping_sub(1), end),
+            before: layout.before(block).filter(known),
         }
     }
 
-    /// Adds up the sizes of the first coefficients in these blocks, of `len` each: the multiples of the step that codes stand for.
-    pub(super) fn beside(&self, sizes: &[u16], sums: &mut [u32], len: usize) {
+    /// What sizes in these blocks count.
+    pub(super) fn weighed(&self) -> [(Option<usize>, u32); 5] {
+        [(self.west, 2), (self.north, 2), (self.before, 2), (self.north_west, 1), (self.north_east, 1)]
+    }
+
+    /// Adds up the sizes of the first coefficients in these blocks: the multiples of the step that codes stand for.
+    pub(super) fn beside(&self, sizes: &[u16], sums: &mut [u32], layout: &Layout) {
         sums.fill(0);
-        let weighed = [(self.west, 2), (self.north, 2), (self.before, 2), (self.north_west, 1), (self.north_east, 1)];
-        for (block, weight) in weighed.into_iter().filter_map(|(block, weight)| Some((block?, weight))) {
-            add(sums, &sizes[block * len..], weight);
+        let (scan, size) = (layout.scan(self.block), layout.size(self.block));
+        for (block, weight) in self.weighed().into_iter().filter_map(|(block, weight)| Some((block?, weight))) {
+            let sizes = &sizes[layout.range(block)];
+            match layout.size(block) {
+                same if same == size => add(sums, sizes, weight),
+                smaller if smaller < size => {
+                    for (sum, &s) in sums.iter_mut().zip(&scan.smaller[smaller]) {
+                        *sum += weight * u32::from(sizes[usize::from(s)]);
+                    }
+                }
+                larger => {
+                    let times = 2 * (larger - size);
+                    let mut all = vec![0; scan.len()];
+                    for (&s, &size) in layout.scan(block).smaller[size].iter().zip(sizes) {
+                        all[usize::from(s)] += weight * u32::from(size);
+                    }
+                    sums.iter_mut().zip(all).for_each(|(sum, all)| *sum += all + (1 << times >> 1) >> times);
+                }
+            }
+        }
+    }
+
+    /// What the lowest coefficient will be near: the gradient of its neighbours, kept between them. `lowest`: that of a block.
+    pub(super) fn expected_mean(&self, lowest: impl Fn(usize) -> i32, layout: &Layout) -> i32 {
+        let size = layout.size(self.block);
+        // In proportion to the side.
+        let lowest = |block: usize| match layout.size(block) {
+            smaller if smaller <= size => lowest(block).wrapping_shl((size - smaller) as u32),
+            larger => lowest(block) >> (larger - size),
+        };
+        match (self.west, self.north, self.north_west) {
+            (Some(w), Some(n), Some(nw)) => {
+                let (w, n, nw) = (lowest(w), lowest(n), lowest(nw));
+                w.wrapping_add(n).wrapping_sub(nw).clamp(w.min(n), w.max(n))
+            }
+            (Some(one), _, _) | (_, Some(one), _) => lowest(one),
+            _ => self.before.map_or(0, lowest),
         }
     }
 }
@@ -101,18 +149,6 @@ caesar_kernels::loops! {
     }
 }
 
-/// What the lowest coefficient of a block will be near: the gradient of its neighbours, kept between them.
-pub(super) fn expected_mean(lowest: impl Fn(usize) -> i32, near: &Near) -> i32 {
-    match (near.west, near.north, near.north_west) {
-        (Some(w), Some(n), Some(nw)) => {
-            let (w, n, nw) = (lowest(w), lowest(n), lowest(nw));
-            w.wrapping_add(n).wrapping_sub(nw).clamp(w.min(n), w.max(n))
-        }
-        (Some(one), _, _) | (_, Some(one), _) => lowest(one),
-        _ => near.before.map_or(0, lowest),
-    }
-}
-
 /// Sizes of the lower frequencies of a coefficient's own block.
 pub(super) struct Below {
     /// By scanning position: twice the size plus the largest of the next lower ones, and the size; at the end for none.
@@ -122,6 +158,11 @@ pub(super) struct Below {
 impl Below {
     pub(super) fn new(block_len: usize) -> Self {
         Below { own: vec![[0; 2]; block_len + 1] }
+    }
+
+    /// Before the first position of a block of `len` coefficients.
+    pub(super) fn start(&mut self, len: usize) {
+        self.own[len] = [0; 2];
     }
 
     /// What is below a position of the next `lower` ones, and their sizes.
@@ -146,21 +187,21 @@ impl Below {
 
 /// Codes all blocks of an image: writes `q`, or fills it.
 pub fn code_blocks<C: BitCoder>(coder: &mut C, q: &mut [i32], mut blocks: BlockCoder) {
-    let row = blocks.layout.count[2] * blocks.layout.block_len();
-    q.chunks_exact_mut(row.max(1)).enumerate().for_each(|(i, q)| blocks.code_row(coder, i, q));
+    let strip = blocks.layout.strip_len();
+    q.chunks_exact_mut(strip.max(1)).enumerate().for_each(|(i, q)| blocks.code_strip(coder, i, q));
 }
 
 /// Says of a coefficient, by its block and scanning position, what scale a hyperprior expects.
 pub type Scale<'a> = dyn Fn(usize, usize) -> u8 + 'a;
 
-/// Codes the blocks of an image, one row of them after the other.
+/// Codes the blocks of an image, one strip of them after the other.
 pub struct BlockCoder<'a> {
     layout: &'a Layout,
     scale: Option<&'a Scale<'a>>,
     skip: Option<&'a [bool]>,
     start: State,
-    /// Of each scanning position, the context that its frequency makes.
-    frequency: Vec<u16>,
+    /// By size of blocks and scanning position.
+    frequency: Vec<Vec<u8>>,
     reaches: CodeModel<2>,
     codes: CodeModel<4>,
     groups: [Bit; 17 * 4],
@@ -178,45 +219,49 @@ impl<'a> BlockCoder<'a> {
     /// `skip`: blocks of which nothing is wanted; they are zero and cost nothing.
     /// `start`: the state in which each block starts.
     pub fn new(layout: &'a Layout, scale: Option<&'a Scale<'a>>, skip: Option<&'a [bool]>, start: State) -> Self {
-        let len = layout.block_len();
-        let frequency = |s: usize| {
-            let [t, y, x] = layout.octaves(s);
-            if s < OWN { s as u16 } else { (OWN + (t * PLANE_OCTAVES + y) * PLANE_OCTAVES + x) as u16 }
-        };
+        let longest = layout.frames * layout.side * layout.side;
+        let frequencies = |scan: &Scan| (0..scan.len()).map(|s| frequency(scan, s)).collect();
         BlockCoder {
             layout,
             scale,
             skip,
             start,
-            frequency: (0..len).map(frequency).collect(),
+            frequency: layout.scans().iter().map(|scan| scan.as_ref().map_or(Vec::new(), frequencies)).collect(),
             reaches: CodeModel::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1),
             codes: CodeModel::new([SIZES * SIZES * SIZES * 2, FREQUENCIES * LEVELS, (FINE + 1) * 8 * 2, FREQUENCIES.max(SCALES) * LEVELS], (FINE / 4 + 1) * 2, 1),
             groups: [Bit::new(); 17 * 4],
             reach_of: vec![0; layout.blocks()],
             lowest: vec![0; layout.blocks()],
             sizes: vec![0; layout.len()],
-            beside: vec![0; len],
-            below: Below::new(len),
+            beside: vec![0; longest],
+            below: Below::new(longest),
         }
     }
 
-    /// Codes row `row` of all rows of blocks; every one in its turn.
-    pub fn code_row<C: BitCoder>(&mut self, coder: &mut C, row: usize, q: &mut [i32]) {
-        let across = self.layout.count[2];
-        for (block, q) in (row * across..).zip(q.chunks_exact_mut(self.layout.block_len())) {
+    /// Codes a strip; every one in its turn.
+    pub fn code_strip<C: BitCoder>(&mut self, coder: &mut C, strip: usize, mut q: &mut [i32]) {
+        for block in self.layout.strip(strip) {
+            let (own, others) = q.split_at_mut(self.layout.range(block).len());
+            q = others;
             if self.skip.is_none_or(|skip| !skip[block]) {
-                self.code_block(coder, block, q);
+                self.code_block(coder, block, own);
             }
         }
     }
 
     fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, q: &mut [i32]) {
         let len = q.len();
-        let near = Near::of(block, self.layout.count, self.skip);
-        let expected = expected_mean(|b| self.lowest[b], &near);
+        let (scan, size) = (self.layout.scan(block), self.layout.size(block));
+        let near = Near::of(block, self.layout, self.skip);
+        let expected = near.expected_mean(|b| self.lowest[b], self.layout);
         q[0] = q[0].wrapping_sub(expected);
 
-        let reached = |b: Option<usize>| b.map_or(REACHES, |b| usize::from(self.reach_of[b]));
+        // In blocks of another size as many frequencies as reach as high.
+        let reached = |b: usize| match self.reach_of[b] {
+            0 => 0,
+            reach => (usize::from(reach) + 2 * size).saturating_sub(2 * self.layout.size(b)).clamp(1, REACHES - 1),
+        };
+        let reached = |b: Option<usize>| b.map_or(REACHES, reached);
         let (west, north, before) = (reached(near.west), reached(near.north), reached(near.before));
         let context = Context {
             tables: [west * (REACHES + 1) + north, before * 2 + usize::from(near.before.is_some())],
@@ -232,9 +277,10 @@ impl<'a> BlockCoder<'a> {
         }
 
         let reached = reach_len(reach, len);
-        near.beside(&self.sizes, &mut self.beside[..reached], len);
-        let (frequency, lower, beside) = (&self.frequency[..reached], &self.layout.lower[..reached], &self.beside[..reached]);
-        let (sizes, wanted) = (&mut self.sizes[block * len..][..reached], &mut q[..reached]);
+        near.beside(&self.sizes, &mut self.beside[..reached], self.layout);
+        self.below.start(len);
+        let (frequency, lower, beside) = (&self.frequency[size][..reached], &scan.lower[..reached], &self.beside[..reached]);
+        let (sizes, wanted) = (&mut self.sizes[self.layout.range(block)][..reached], &mut q[..reached]);
         let mut state = self.start;
         let (mut s, mut zeros) = (0, false);
         // No coefficient of a calm group that is not all zero has been other than zero yet.
@@ -318,7 +364,7 @@ fn code_signs<C: BitCoder>(coder: &mut C, q: &mut [i32]) {
 mod tests {
     use super::*;
     use crate::entropy::{Decoder, Encoder};
-    use crate::transform::SIDES;
+    use crate::transform::partition::tests::any_partition;
     use proptest::prelude::*;
 
     proptest! {
@@ -326,9 +372,9 @@ mod tests {
 
         #[test]
         fn any_latents_come_back(
-            count in prop::array::uniform3(1usize..4),
+            partition in any_partition(),
+            layers in 1usize..4,
             stack: bool,
-            side in prop::sample::select(&SIDES[..]),
             scaled: bool,
             dependent: bool,
             seed in 1u64..,
@@ -337,14 +383,15 @@ mod tests {
         ) {
             let frames = if stack { 8 } else { 1 };
             let start = if dependent { State::DEPENDENT } else { State::PLAIN };
-            let layout = Layout::new([count[0] * frames, count[1] * side, count[2] * side], frames, side);
+            let [rows, columns] = partition.plane;
+            let layout = Layout::of([layers * frames, rows, columns], frames, &partition);
             let random = |i: usize| (i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
             let skip: Vec<bool> = (0..layout.blocks()).map(|b| random(b + 7).is_multiple_of(5)).collect();
-            let latent = |i: usize| {
-                let zero = skip[i / layout.block_len()] || random(i) % (1 << density) != 0;
+            let latent = |block: usize, i: usize| {
+                let zero = skip[block] || random(i) % (1 << density) != 0;
                 if zero { 0 } else { (random(i) >> 8) as i32 >> (31 - size) }
             };
-            let latents: Vec<i32> = (0..layout.blocks() * layout.block_len()).map(latent).collect();
+            let latents: Vec<i32> = (0..layout.blocks()).flat_map(|block| layout.range(block).map(move |i| (block, i))).map(|(block, i)| latent(block, i)).collect();
             let scale = |block: usize, position: usize| random(block * 31 + position) as u8;
             let scales = scaled.then_some(&scale as &Scale);
             let mut coder = Encoder::new();

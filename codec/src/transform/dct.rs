@@ -8,6 +8,7 @@ use super::Layout;
 use crate::threads::pieces_side_by_side;
 use axis::{Axis, LANES};
 use caesar_kernels::Loops;
+use std::ops::Range;
 
 /// Fractional bits of the matrix.
 const SHIFT: u32 = 18;
@@ -65,18 +66,13 @@ const fn entry(n: usize, k: usize, i: usize) -> i32 {
 /// Coefficients of an image, block after block in scanning order, zero in those that `skip` names; a unit is the image's unit. What
 /// lies beyond the image shows its nearest point.
 pub fn forward(image: &[f32], layout: &Layout, skip: Option<&[bool]>, threads: usize) -> Vec<f32> {
-    let some = layout.blocks().div_ceil(4 * threads).max(1);
-    let part = |i: usize, coefficients: &mut [f32]| {
-        let start = i * some;
-        match layout.side {
-            8 => caesar_kernels::run(Forward::<8, 4> { image, layout, skip, start, coefficients }),
-            16 => caesar_kernels::run(Forward::<16, 8> { image, layout, skip, start, coefficients }),
-            32 => caesar_kernels::run(Forward::<32, 16> { image, layout, skip, start, coefficients }),
-            _ => caesar_kernels::run(Forward::<64, 32> { image, layout, skip, start, coefficients }),
+    let mut coefficients = vec![0.0; layout.len()];
+    let work = |_: usize, pieces: &mut [(Range<usize>, &mut [f32])]| {
+        for (blocks, coefficients) in pieces {
+            caesar_kernels::run(Forward { image, layout, skip, blocks: blocks.clone(), coefficients });
         }
     };
-    let mut coefficients = vec![0.0; layout.len()];
-    pieces_side_by_side(threads, &mut coefficients, some * layout.block_len(), part);
+    pieces_side_by_side(threads, &mut layout.pieces(&mut coefficients, 4 * threads), 1, work);
     coefficients
 }
 
@@ -84,118 +80,148 @@ pub fn forward(image: &[f32], layout: &Layout, skip: Option<&[bool]>, threads: u
 /// where they are; what lies beyond was left as it was.
 pub fn inverse(codes: &[i32], layout: &Layout, decode: impl Fn(&[i32], &mut [i32]) -> usize) -> Vec<i32> {
     let [_, rows, columns] = layout.image;
-    let [_, down, across] = layout.count;
     let plane = rows * columns;
     let mut image = vec![0; layout.image.iter().product()];
-    for (row, codes) in codes.chunks_exact((across * layout.block_len()).max(1)).enumerate() {
-        let start = (row / down * layout.frames * rows + row % down * layout.side) * columns;
-        inverse_row(codes, layout, row, plane, &decode, &mut image[start..]);
+    for (strip, codes) in codes.chunks_exact(layout.strip_len().max(1)).enumerate() {
+        let (start, _) = layout.origin(layout.strip(strip).start);
+        inverse_strip(codes, layout, strip, plane, &decode, &mut image[start..]);
     }
     image
 }
 
-/// The same for row `row` of all rows of blocks, whose frames lie `pitch` apart in an `image` of zeros that begins with it.
-pub fn inverse_row(codes: &[i32], layout: &Layout, row: usize, pitch: usize, decode: impl Fn(&[i32], &mut [i32]) -> usize, image: &mut [i32]) {
-    match layout.side {
-        8 => caesar_kernels::run(Inverse::<_, 8, 4> { codes, layout, row, pitch, decode, image }),
-        16 => caesar_kernels::run(Inverse::<_, 16, 8> { codes, layout, row, pitch, decode, image }),
-        32 => caesar_kernels::run(Inverse::<_, 32, 16> { codes, layout, row, pitch, decode, image }),
-        _ => caesar_kernels::run(Inverse::<_, 64, 32> { codes, layout, row, pitch, decode, image }),
-    }
+/// The same for one strip, whose frames lie `pitch` apart in an `image` of zeros that begins with it.
+pub fn inverse_strip(codes: &[i32], layout: &Layout, strip: usize, pitch: usize, decode: impl Fn(&[i32], &mut [i32]) -> usize, image: &mut [i32]) {
+    caesar_kernels::run(Inverse { codes, layout, strip, pitch, decode, image });
 }
 
-struct Forward<'a, const N: usize, const H: usize> {
+struct Forward<'a> {
     image: &'a [f32],
     layout: &'a Layout,
     skip: Option<&'a [bool]>,
-    /// The first block, and where the coefficients of this and the next ones go.
-    start: usize,
+    blocks: Range<usize>,
+    /// Of these blocks.
     coefficients: &'a mut [f32],
 }
 
-impl<const N: usize, const H: usize> Loops for Forward<'_, N, H> {
+impl Loops for Forward<'_> {
     type Result = ();
 
     #[inline(always)]
     fn run(self) {
-        let Forward { image, layout, skip, start, coefficients } = self;
-        let plane = Axis::<f32, N, H>::FORWARD;
-        let mut block = vec![0.0; layout.block_len()];
-        for (index, coefficients) in (start..).zip(coefficients.chunks_exact_mut(layout.block_len())) {
-            if skip.is_some_and(|skip| skip[index]) {
-                continue;
+        let Forward { image, layout, skip, blocks, coefficients } = self;
+        let mut room = vec![0.0; layout.frames * layout.side * layout.side];
+        let start = layout.range(blocks.start).start;
+        for index in blocks.filter(|&index| skip.is_none_or(|skip| !skip[index])) {
+            let Range { start: from, end } = layout.range(index);
+            let coefficients = &mut coefficients[from - start..end - start];
+            let block = &mut room[..end - from];
+            match layout.size(index) {
+                0 => forward_block::<8, 4>(image, layout, index, block),
+                1 => forward_block::<16, 8>(image, layout, index, block),
+                2 => forward_block::<32, 16>(image, layout, index, block),
+                _ => forward_block::<64, 32>(image, layout, index, block),
             }
-            let [high, wide] = layout.inside(index);
-            let (origin, pitch) = layout.origin(index);
-            for (place, offset) in layout.rows(index, origin, pitch) {
-                let row = &mut block[place..place + N];
-                row[..wide].copy_from_slice(&image[offset..offset + wide]);
-                row[wide..].fill(image[offset + wide - 1]);
-            }
-            for frame in block.chunks_exact_mut(N * N) {
-                for y in high..N {
-                    frame.copy_within((high - 1) * N..high * N, y * N);
-                }
-            }
-            forward_in_time(&mut block, layout.frames, N * N);
-            for frame in block.chunks_exact_mut(N * N) {
-                for x in (0..N).step_by(LANES) {
-                    plane.lines(&mut frame[x..], N);
-                }
-                frame.as_chunks_mut().0.iter_mut().for_each(|row| plane.row(row));
-            }
-            for (c, &place) in coefficients.iter_mut().zip(&layout.scan) {
+            for (c, &place) in coefficients.iter_mut().zip(&layout.scan(index).places) {
                 *c = block[usize::from(place)];
             }
         }
     }
 }
 
-/// A row of blocks.
-struct Inverse<'a, D, const N: usize, const H: usize> {
+/// The coefficients of a block that has points in the image, in row-major order.
+#[inline(always)]
+pub(super) fn forward_block<const N: usize, const H: usize>(image: &[f32], layout: &Layout, index: usize, block: &mut [f32]) {
+    let plane = Axis::<f32, N, H>::FORWARD;
+    let [high, wide] = layout.inside(index);
+    let (origin, pitch) = layout.origin(index);
+    for (place, offset) in layout.rows(index, origin, pitch) {
+        let row = &mut block[place..place + N];
+        row[..wide].copy_from_slice(&image[offset..offset + wide]);
+        row[wide..].fill(image[offset + wide - 1]);
+    }
+    for frame in block.chunks_exact_mut(N * N) {
+        for y in high..N {
+            frame.copy_within((high - 1) * N..high * N, y * N);
+        }
+    }
+    forward_in_time(block, layout.frames, N * N);
+    for frame in block.chunks_exact_mut(N * N) {
+        for x in (0..N).step_by(LANES) {
+            plane.lines(&mut frame[x..], N);
+        }
+        frame.as_chunks_mut().0.iter_mut().for_each(|row| plane.row(row));
+    }
+}
+
+/// A strip.
+struct Inverse<'a, D> {
     codes: &'a [i32],
     layout: &'a Layout,
-    row: usize,
+    strip: usize,
     pitch: usize,
     decode: D,
     image: &'a mut [i32],
 }
 
-impl<D: Fn(&[i32], &mut [i32]) -> usize, const N: usize, const H: usize> Loops for Inverse<'_, D, N, H> {
+impl<D: Fn(&[i32], &mut [i32]) -> usize> Loops for Inverse<'_, D> {
     type Result = ();
 
     #[inline(always)]
     fn run(self) {
-        let Inverse { codes, layout, row, pitch, decode, image } = self;
-        let plane = Axis::<i32, N, H>::INVERSE;
-        let mut block = vec![0; layout.block_len()];
-        let mut coefficients = vec![0; layout.block_len()];
-        for (x, codes) in codes.chunks_exact(layout.block_len()).enumerate() {
-            let index = row * layout.count[2] + x;
-            let used = decode(codes, &mut coefficients);
+        let Inverse { mut codes, layout, strip, pitch, decode, image } = self;
+        let mut block = vec![0; layout.frames * layout.side * layout.side];
+        let mut coefficients = block.clone();
+        for index in layout.strip(strip) {
+            let Range { start, end } = layout.range(index);
+            let (own, others) = codes.split_at(end - start);
+            codes = others;
+            let used = decode(own, &mut coefficients[..own.len()]);
             if used == 0 {
                 continue;
             }
-            block.fill(0);
-            // All bits of the places that are not zero: extents are powers of two but for some in time.
-            let mut places = 0;
-            for (&place, &c) in layout.scan.iter().zip(&coefficients[..used]) {
-                block[usize::from(place)] = c;
-                places |= if c == 0 { 0 } else { usize::from(place) };
-            }
-            let used = [places / (N * N), places / N % N, places % N].map(|f| f + 1);
-            inverse_in_time::<N>(&mut block, layout.frames, used);
-            for frame in block.chunks_exact_mut(N * N) {
-                for x in (0..used[2]).step_by(LANES) {
-                    plane.lines(&mut frame[x..], N, used[1]);
-                }
-            }
-            let [_, wide] = layout.inside(index);
-            for (place, offset) in layout.rows(index, x * N, pitch) {
-                let row = block[place..][..N].try_into().expect("a row");
-                image[offset..offset + wide].copy_from_slice(&plane.row(row, used[2])[..wide]);
+            let block = &mut block[..own.len()];
+            let image = Target { layout, index, pitch, image };
+            match layout.size(index) {
+                0 => inverse_block::<8, 4>(&coefficients[..used], block, image),
+                1 => inverse_block::<16, 8>(&coefficients[..used], block, image),
+                2 => inverse_block::<32, 16>(&coefficients[..used], block, image),
+                _ => inverse_block::<64, 32>(&coefficients[..used], block, image),
             }
         }
+    }
+}
+
+/// Where the points of a block go.
+struct Target<'a> {
+    layout: &'a Layout,
+    index: usize,
+    pitch: usize,
+    /// It begins with the block's squares.
+    image: &'a mut [i32],
+}
+
+#[inline(always)]
+fn inverse_block<const N: usize, const H: usize>(coefficients: &[i32], block: &mut [i32], to: Target) {
+    let Target { layout, index, pitch, image } = to;
+    let plane = Axis::<i32, N, H>::INVERSE;
+    block.fill(0);
+    // All bits of the places that are not zero: extents are powers of two but for some in time.
+    let mut places = 0;
+    for (&place, &c) in layout.scan(index).places.iter().zip(coefficients) {
+        block[usize::from(place)] = c;
+        places |= if c == 0 { 0 } else { usize::from(place) };
+    }
+    let used = [places / (N * N), places / N % N, places % N].map(|f| f + 1);
+    inverse_in_time::<N>(block, layout.frames, used);
+    for frame in block.chunks_exact_mut(N * N) {
+        for x in (0..used[2]).step_by(LANES) {
+            plane.lines(&mut frame[x..], N, used[1]);
+        }
+    }
+    let ([_, wide], [y, x]) = (layout.inside(index), layout.place(index));
+    for (place, offset) in layout.rows(index, y.start % layout.side * layout.image[2] + x.start, pitch) {
+        let row = block[place..][..N].try_into().expect("a row");
+        image[offset..offset + wide].copy_from_slice(&plane.row(row, used[2])[..wide]);
     }
 }
 
@@ -239,7 +265,9 @@ fn inverse_in_time<const N: usize>(block: &mut [i32], frames: usize, [used, rows
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transform::partition::tests::any_partition;
     use crate::transform::{MAX_BLOCK, SIDES};
+    use proptest::prelude::*;
 
     fn noise(n: usize) -> Vec<i32> {
         let mut state = 1u32;
@@ -287,6 +315,20 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn blocks_of_all_sizes_come_back(partition in any_partition(), layers in 1usize..3, frames in prop::sample::select(&[1usize, 3][..])) {
+            let [rows, columns] = partition.plane;
+            let layout = Layout::of([layers * frames, rows, columns], frames, &partition);
+            let image = noise(layout.image.iter().product());
+            let outside: Vec<bool> = (0..layout.blocks()).map(|block| layout.inside(block).contains(&0)).collect();
+            let values: Vec<f32> = image.iter().map(|&v| v as f32).collect();
+            let coefficients = forward(&values, &layout, Some(&outside), 2);
+            let again = image_of(&coefficients.iter().map(|c| c.round() as i32).collect::<Vec<i32>>(), &layout);
+            prop_assert!(image.iter().zip(&again).all(|(a, b)| a.abs_diff(*b) < 2000));
+        }
+    }
+
     /// A block, row-major both ways, through each axis by its whole matrix: what the transform is.
     fn by_definition(block: &[i32], &Layout { frames, side, .. }: &Layout, forward: bool) -> Vec<i32> {
         let axes = [(frames, side * side), (side, side), (side, 1)];
@@ -306,15 +348,15 @@ mod tests {
         for frames in [1, 2, 3, 8, 16, 24, 32] {
             for side in SIDES.into_iter().filter(|side| frames * side * side <= MAX_BLOCK) {
                 let layout = Layout::new([frames, side, side], frames, side);
-                let image = noise(layout.block_len());
+                let image = noise(layout.scan(0).len());
                 let coefficients = coefficients_of(&image, &layout);
                 let expected = by_definition(&image, &layout, true);
-                assert!(coefficients.iter().zip(&layout.scan).all(|(c, &place)| c.abs_diff(expected[usize::from(place)]) < 64), "{frames} {side}");
+                assert!(coefficients.iter().zip(&layout.scan(0).places).all(|(c, &place)| c.abs_diff(expected[usize::from(place)]) < 64), "{frames} {side}");
                 for used in [1, 2, 3, 10, 60, coefficients.len()] {
                     let sparse = |(s, &c): (usize, &i32)| if s < used && s % 7 != 5 { c } else { 0 };
                     let sparse: Vec<i32> = coefficients.iter().enumerate().map(sparse).collect();
                     let mut block = vec![0; sparse.len()];
-                    layout.scan.iter().zip(&sparse).for_each(|(&place, &c)| block[usize::from(place)] = c);
+                    layout.scan(0).places.iter().zip(&sparse).for_each(|(&place, &c)| block[usize::from(place)] = c);
                     let expected = by_definition(&block, &layout, false);
                     assert!(image_of(&sparse, &layout) == expected, "{frames} {side} {used}");
                 }
@@ -336,8 +378,8 @@ mod tests {
         // Signs with which all add up, at a corner and inside.
         for [t, y, x] in [[0, 0, 0], [3, 40, 21]] {
             let sign = |at: usize| entry(16, at / 4096, t).signum() * entry(64, at / 64 % 64, y).signum() * entry(64, at % 64, x).signum();
-            let block: Vec<i32> = (0..layout.block_len()).map(|at| sign(at) * (5 << (MAX_INPUT_BITS - 2))).collect();
-            let coefficients: Vec<i32> = layout.scan.iter().map(|&place| block[usize::from(place)]).collect();
+            let block: Vec<i32> = (0..layout.scan(0).len()).map(|at| sign(at) * (5 << (MAX_INPUT_BITS - 2))).collect();
+            let coefficients: Vec<i32> = layout.scan(0).places.iter().map(|&place| block[usize::from(place)]).collect();
             let image = image_of(&coefficients, &layout);
             assert!(image == by_definition(&block, &layout, false));
             assert!(image[(t * 64 + y) * 64 + x] > 1 << 29, "{}", image[(t * 64 + y) * 64 + x]);

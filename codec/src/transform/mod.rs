@@ -3,13 +3,17 @@
 
 mod coder;
 mod dct;
+mod estimate;
 mod layout;
+mod partition;
 mod trellis;
 
 pub use coder::{BlockCoder, Scale, code_blocks};
-pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse, inverse_row};
-pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, SIDES, TIME_OCTAVES};
-pub use trellis::{Rates, State, estimate, quantise};
+pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse, inverse_strip};
+pub use estimate::{Estimate, Rates};
+pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, Scan, TIME_OCTAVES};
+pub use partition::{Partition, SIDES};
+pub use trellis::{State, quantise};
 
 /// Bits of a step's mantissa, and so of an octave's steps.
 const MANTISSA_BITS: u16 = 8;

@@ -26,9 +26,10 @@ fn channels(model: &Networks) -> usize {
 
 /// The frequency channel of each scanning position.
 fn channel_of(layout: &Layout, model: &Networks) -> Vec<usize> {
-    (0..layout.block_len())
+    let scan = layout.scan(0);
+    (0..scan.len())
         .map(|s| {
-            let [t, y, x] = layout.octaves(s);
+            let [t, y, x] = scan.octaves(s);
             t.min(model.time_octaves() - 1) * PLANE_OCTAVES + y.max(x).min(PLANE_OCTAVES - 1)
         })
         .collect()
@@ -62,10 +63,10 @@ pub fn analyse(latents: &[i32], layout: &Layout, model: &Networks) -> Result<Vec
     let channel_of = channel_of(layout, model);
     let [layers, down, across] = layout.count;
     let mut hyper = Vec::with_capacity(layers * layer_len(layout));
-    for layer in latents.chunks_exact(down * across * layout.block_len()) {
+    for layer in latents.chunks_exact(down * across * layout.scan(0).len()) {
         let shape = vec![1, channels(model), down, across];
         let mut sums = vec![0u32; shape.iter().product()];
-        for (block, latents) in layer.chunks_exact(layout.block_len()).enumerate() {
+        for (block, latents) in layer.chunks_exact(layout.scan(0).len()).enumerate() {
             for (&channel, q) in channel_of.iter().zip(latents) {
                 let sum = &mut sums[channel * down * across + block];
                 *sum = sum.saturating_add(q.unsigned_abs());

@@ -2,7 +2,7 @@
 
 use super::hyper::Scales;
 use crate::entropy::BitCoder;
-use crate::transform::{self, BlockCoder, FRACTION_BITS, Layout, Rates, State};
+use crate::transform::{self, BlockCoder, Estimate, FRACTION_BITS, Layout, Rates, State};
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
 const LIMIT: i32 = 1 << (transform::MAX_INPUT_BITS - FRACTION_BITS);
@@ -37,9 +37,14 @@ pub fn quantise(coefficients: &[f32], step: i32, layout: &Layout, skip: &[bool],
     transform::quantise(coefficients, scale(step), layout, skip, rates, WEIGHT, threads)
 }
 
-/// About what latents cost, in bits and in errors, for comparing block sizes; and what bits cost.
-pub fn estimate(coefficients: &[f32], step: i32, layout: &Layout, skip: &[bool]) -> (f64, Rates) {
-    transform::estimate(coefficients, scale(step), layout, skip, WEIGHT)
+/// About what the latents of blocks of one size cost, in bits and in errors.
+pub fn estimate(image: &[f32], step: i32, layout: Layout, skip: &[bool]) -> Estimate {
+    Estimate::of(image, layout, scale(step), skip, WEIGHT)
+}
+
+/// What a block costs more for `bits`.
+pub fn cost_of(bits: f32) -> f32 {
+    WEIGHT * bits
 }
 
 /// What the latents of a block stand for, in 1/64 step, and up to where they are.

@@ -7,6 +7,7 @@
 //! network serves every rate. What is left is the residual stage's (`crate::residual`).
 //! Everything is integer arithmetic; both directions share every line from the latents on.
 
+mod analysis;
 mod head;
 mod hyper;
 mod latents;
@@ -23,7 +24,7 @@ use crate::lattice::{Coded, LATTICE_LIMIT, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, Layout, MAX_BLOCK, SIDES};
+use crate::transform::{self, Layout, MAX_BLOCK, Partition, SIDES};
 use padding::Padding;
 
 /// The role of the models that suit a tile and an effort: stacks need enough frames to fill half a block.
@@ -56,14 +57,18 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
     let padding = Padding::new(shape, model.frames)?;
     let mut coder = Decoder::new(bytes);
     let settings = Settings::default().code(&mut coder)?;
-    let layout = settings.layout(&padding, model.frames);
+    let mut partition = settings.partition(&padding);
+    if settings.split {
+        partition.code(&mut coder);
+    }
+    let layout = Layout::of(padding.padded, settings.frames(&padding, model.frames), &partition);
     let mut hyper = settings.hyper.then(|| hyper::blank(&layout));
     let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &layout, &model)?;
     let scale = scales.as_ref().map(hyper::Scales::lookup);
     let skipped = padding.skipped(mask, &layout);
     let mut blocks = latents::coder(&layout, scale.as_ref().map(|scale| scale as _), &skipped);
-    let row = |i: usize, latents: &mut [i32]| blocks.code_row(&mut coder, i, latents);
-    let prediction = synthesis::predict(row, &layout, &settings, &padding, &model)?;
+    let strip = |i: usize, latents: &mut [i32]| blocks.code_strip(&mut coder, i, latents);
+    let prediction = synthesis::predict(strip, &layout, &settings, &padding, &model)?;
     let decoded = residual::decode(&mut coder, prediction, shape, mask)?;
     coder.finish()?;
     Ok(decoded)
@@ -75,8 +80,10 @@ const MEAN_DIGITS: u32 = LATTICE_LIMIT.ilog2() + 1;
 /// What a stream says before its latents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Settings {
-    /// Which of [`SIDES`] blocks have in the plane.
+    /// Which of [`SIDES`] blocks have in the plane, or the largest of them.
     size: u8,
+    /// Some of them are split.
+    split: bool,
     /// Blocks are as long as the whole stack, not as the model's frames.
     joint: bool,
     /// Scales of a hyperprior are part of the stream.
@@ -94,19 +101,26 @@ impl Settings {
     fn code<C: BitCoder>(self, coder: &mut C) -> Result<Settings> {
         let size = coder.code_raw(self.size.into(), 2) as u8;
         let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
-        let (joint, hyper, sharpen) = (flag(self.joint), flag(self.hyper), flag(self.sharpen));
+        let split = size > 0 && flag(self.split);
+        let (joint, hyper, sharpen) = (flag(self.joint), !split && flag(self.hyper), flag(self.sharpen));
         let step = coder.code_raw(self.step.into(), transform::STEP_BITS) as u16;
         let mean = code_mean(coder, self.mean)?;
         if step > transform::LAST_STEP {
             return corrupt(format!("step {step}"));
         }
-        Ok(Settings { size, joint, hyper, sharpen, step, mean })
+        Ok(Settings { size, split, joint, hyper, sharpen, step, mean })
     }
 
-    fn layout(&self, padding: &Padding, frames: usize) -> Layout {
+    /// Frames of a block, where a model has so many.
+    fn frames(&self, padding: &Padding, frames: usize) -> usize {
         let side = SIDES[usize::from(self.size)];
-        let joint = padding.joint().filter(|&frames| self.joint && frames * side * side <= MAX_BLOCK);
-        Layout::new(padding.padded, joint.unwrap_or(frames), side)
+        padding.joint().filter(|&frames| self.joint && frames * side * side <= MAX_BLOCK).unwrap_or(frames)
+    }
+
+    /// Blocks none of which is split.
+    fn partition(&self, padding: &Padding) -> Partition {
+        let [_, rows, columns] = padding.padded;
+        Partition::whole([rows, columns], self.size)
     }
 }
 

@@ -60,12 +60,6 @@ impl Padding {
         start..(start + columns).min(self.points)
     }
 
-    /// Every row of the tile: frame, row, and where it lies in the tile.
-    fn rows(&self) -> impl Iterator<Item = (usize, usize, Range<usize>)> + '_ {
-        let [frames, rows, _] = self.shape;
-        (0..frames).flat_map(move |t| (0..rows).map(move |y| (t, y, self.row(t, y))))
-    }
-
     /// The padded image of `f(tile value)`; what is added shows the nearest point.
     pub fn pad(&self, values: &[i32], f: impl Fn(i32) -> f32) -> Vec<f32> {
         let ([frames, rows, _], [long, high, wide]) = (self.shape, self.padded);
@@ -102,16 +96,16 @@ impl Padding {
 
     /// Blocks that hold no point that counts: masked or padded ones only.
     pub fn skipped(&self, mask: Option<&[bool]>, layout: &Layout) -> Vec<bool> {
-        let [_, down, across] = layout.count;
-        let mut skipped = vec![true; layout.blocks()];
-        for (t, y, row) in self.rows() {
-            let blocks = &mut skipped[(t / layout.frames * down + y / layout.side) * across..];
-            for (skipped, start) in blocks.iter_mut().zip(row.clone().step_by(layout.side)) {
-                let points = start..(start + layout.side).min(row.end);
-                *skipped = *skipped && mask.is_some_and(|mask| mask[points].iter().all(|&masked| masked));
-            }
-        }
-        skipped
+        let [_, high, wide] = self.shape;
+        let counts = |block: usize| {
+            let (first, [rows, columns]) = (layout.layer_of(block) * layout.frames, layout.place(block));
+            let lines = (first..(first + layout.frames).min(self.shape[0])).flat_map(|t| (rows.start..rows.end.min(high)).map(move |y| (t, y)));
+            lines.map(|(t, y)| self.row(t, y)).any(|row| {
+                let points = (row.start + columns.start)..(row.start + columns.end.min(wide)).min(row.end);
+                !points.is_empty() && mask.is_none_or(|mask| mask[points].iter().any(|&masked| !masked))
+            })
+        };
+        (0..layout.blocks()).map(|block| !counts(block)).collect()
     }
 }
 

@@ -12,24 +12,24 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 /// Rows of a band that no network sees.
 const PLAIN: usize = 64;
 
-/// The prediction that latents stand for, in lattice units, in the tile's shape. `row` fills in the latents of each row of blocks,
-/// one row after the other.
-pub fn predict(row: impl FnMut(usize, &mut [i32]), layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
+/// The prediction that latents stand for, in lattice units, in the tile's shape. `strip` fills in the latents of each strip of blocks,
+/// one after the other.
+pub fn predict(strip: impl FnMut(usize, &mut [i32]), layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
     let mut prediction = vec![0; padding.points()];
     let head = settings.sharpen.then(|| Head::of(model)).transpose()?;
-    let rows = layout.count[0] * layout.count[1];
+    let strips = layout.strips();
     let synthesis = Synthesis {
         layout,
         settings,
-        latents: (0..rows).map(|_| Mutex::default()).collect(),
+        latents: (0..strips).map(|_| Mutex::default()).collect(),
         complete: Complete::default(),
-        strips: (0..rows).map(|_| OnceLock::new()).collect(),
+        strips: (0..strips).map(|_| OnceLock::new()).collect(),
         bands: bands(&mut prediction, layout, padding, head.as_ref(), model),
         head,
         next: AtomicUsize::new(0),
         failure: Mutex::default(),
     };
-    synthesis.run(row, model.threads);
+    synthesis.run(strip, model.threads);
     let failure = lock(&synthesis.failure).take();
     drop(synthesis);
     failure.map_or(Ok(prediction), Err)
@@ -41,7 +41,7 @@ struct Band<'a> {
     rows: Range<usize>,
     /// Columns of the tile.
     columns: usize,
-    /// Rows of blocks that have to be complete.
+    /// Strips that have to be complete.
     needs: usize,
     /// Where the values of each frame go.
     values: Mutex<Vec<&'a mut [i32]>>,
@@ -77,10 +77,10 @@ fn bands<'a>(mut values: &'a mut [i32], layout: &Layout, padding: &Padding, head
 struct Synthesis<'a> {
     layout: &'a Layout,
     settings: &'a Settings,
-    /// Of each row of blocks, until its points are wanted.
+    /// Of each strip, until its points are wanted.
     latents: Vec<Mutex<Vec<i32>>>,
     complete: Complete,
-    /// Points of each row of blocks in 1/64 step: frames, rows, columns.
+    /// Points of each strip in 1/64 step: frames, rows, columns.
     strips: Vec<OnceLock<Vec<i32>>>,
     bands: Vec<Band<'a>>,
     head: Option<Head>,
@@ -90,7 +90,7 @@ struct Synthesis<'a> {
 }
 
 impl<'a> Synthesis<'a> {
-    fn run(&self, mut row: impl FnMut(usize, &mut [i32]), threads: usize) {
+    fn run(&self, mut strip: impl FnMut(usize, &mut [i32]), threads: usize) {
         let help = || {
             while let Some(band) = self.take() {
                 self.complete.wait_for(band.needs);
@@ -103,8 +103,8 @@ impl<'a> Synthesis<'a> {
             let alone = spawned.take_while(|spawned| spawned.is_ok()).count() == 0;
             let complete = Writer(&self.complete);
             for (i, latents) in self.latents.iter().enumerate() {
-                let mut read = vec![0; self.layout.count[2] * self.layout.block_len()];
-                row(i, &mut read);
+                let mut read = vec![0; self.layout.strip_len()];
+                strip(i, &mut read);
                 *lock(latents) = read;
                 complete.0.set(i + 1);
                 // While they are in the cache.
@@ -144,7 +144,7 @@ impl<'a> Synthesis<'a> {
         }
     }
 
-    /// A row of points; its row of blocks is complete.
+    /// A row of points; its strip is complete.
     fn row(&self, frame: usize, y: usize) -> &[i32] {
         let Layout { image: [_, _, columns], frames, side, count: [_, down, _], .. } = *self.layout;
         let strip = self.strip(frame / frames * down + y / side);
@@ -152,13 +152,13 @@ impl<'a> Synthesis<'a> {
         &strip[(frame % frames * high + y % side) * columns..][..columns]
     }
 
-    fn strip(&self, row: usize) -> &[i32] {
-        self.strips[row].get_or_init(|| {
-            let latents = std::mem::take(&mut *lock(&self.latents[row]));
-            let [high, _] = self.layout.inside(row * self.layout.count[2]);
-            let plane = high * self.layout.image[2];
+    fn strip(&self, strip: usize) -> &[i32] {
+        self.strips[strip].get_or_init(|| {
+            let latents = std::mem::take(&mut *lock(&self.latents[strip]));
+            let Layout { image: [_, rows, columns], side, count: [_, down, _], .. } = *self.layout;
+            let plane = side.min(rows - strip % down * side) * columns;
             let mut points = vec![0; self.layout.frames * plane];
-            transform::inverse_row(&latents, self.layout, row, plane, latents::dequantise, &mut points);
+            transform::inverse_strip(&latents, self.layout, strip, plane, latents::dequantise, &mut points);
             points
         })
     }
@@ -176,7 +176,7 @@ caesar_kernels::loops! {
     }
 }
 
-/// How many rows of blocks are complete, for others to wait.
+/// How many strips are complete, for others to wait.
 #[derive(Default)]
 struct Complete {
     rows: Mutex<usize>,

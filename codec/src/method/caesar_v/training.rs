@@ -1,7 +1,7 @@
 //! What a decoder network is trained on.
 
 use super::latents;
-use crate::transform::{self, Layout};
+use crate::transform::{self, Layout, Rates};
 
 /// Values that [`image`] takes count in 2^-15 step.
 pub const STEP_BITS: u32 = 15;
@@ -13,7 +13,8 @@ pub fn image(values: &[i32], shape: [usize; 3], side: usize) -> Vec<i32> {
     let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
     let coefficients = transform::forward(&values, &layout, None, 1);
     let skip = vec![false; layout.blocks()];
-    let (_, rates) = latents::estimate(&coefficients, 1 << STEP_BITS, &layout, &skip);
+    let estimate = latents::estimate(&values, 1 << STEP_BITS, layout.clone(), &skip);
+    let rates = Rates::of((0..layout.blocks()).map(|block| (&estimate, block)));
     let latents = latents::quantise(&coefficients, 1 << STEP_BITS, &layout, &skip, &rates, 1);
     transform::inverse(&latents, &layout, latents::dequantise)
 }
