@@ -34,8 +34,7 @@ pub struct Analysis {
 
 impl Analysis {
     fn of(image: &Image, mask: Option<&[bool]>, settings: Settings, partition: Partition, padding: &Padding, model: &Networks) -> Analysis {
-        let layout = Layout::of(padding.padded, settings.frames(padding, model.frames), &partition);
-        let skipped = padding.skipped(mask, &layout);
+        let (layout, skipped) = cut(settings, &partition, mask, padding, model);
         let coefficients = transform::forward(&image.values, &layout, Some(&skipped), model.threads);
         Analysis { settings: Settings { mean: image.mean, ..settings }, partition, layout, skipped, coefficients }
     }
@@ -58,28 +57,28 @@ impl Analysis {
         (0..self.layout.blocks()).filter(|&block| !self.skipped[block]).map(missed).sum()
     }
 
+    /// Where to start the search for the step.
     pub fn start(&self, target: Target, bin_bits: u32) -> Start {
-        let limit = match target {
-            // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
-            Target::Pointwise => return Start { step: transform::step_index(13 << bin_bits >> 3), slope: 1.0 },
-            Target::MeanSquare(limit) | Target::PatchMeanSquare(limit) => limit,
-        };
-        let counted = (0..self.layout.blocks()).filter(|&block| !self.skipped[block]);
-        let blocks: Vec<&[f32]> = counted.map(|block| &self.coefficients[self.layout.range(block)]).collect();
-        let points: usize = blocks.iter().map(|block| block.len()).sum();
-        // Plain rounding errs more than dependent quantisation and the network leave.
-        let aim = (1.2 * limit).max(1e-9).log2();
-        let error = |octave: i32| {
-            let width = (octave as f32).exp2();
-            let sum: f64 = blocks.iter().map(|block| f64::from(squares_missed(block, 1.0 / width))).sum();
-            (sum * f64::from(width * width) / points.max(1) as f64).max(1e-9).log2()
-        };
-        let octave = (1..21).collect::<Vec<_>>().partition_point(|&octave| error(octave) <= aim) as i32;
-        let (low, high) = (error(octave), error(octave + 1));
-        let slope = (high - low).max(0.1);
-        let units = (f64::from(octave) + ((aim - low) / slope).clamp(-1.0, 1.0)).exp2();
-        Start { step: transform::step_index(units as i64), slope }
+        let sample = sample(&self.layout, &self.skipped);
+        Start::of(sample.into_iter().map(|block| &self.coefficients[self.layout.range(block)]).collect(), target, bin_bits)
     }
+}
+
+/// The blocks of a tile, and which of them are not coded.
+fn cut(settings: Settings, partition: &Partition, mask: Option<&[bool]>, padding: &Padding, model: &Networks) -> (Layout, Vec<bool>) {
+    let layout = Layout::of(padding.padded, settings.frames(padding, model.frames), partition);
+    let skipped = padding.skipped(mask, &layout);
+    (layout, skipped)
+}
+
+/// Blocks enough to see how errors grow with the step, from all over the image.
+fn sample(layout: &Layout, skipped: &[bool]) -> Vec<usize> {
+    const ENOUGH: usize = 512;
+    let blocks: Vec<usize> = (0..layout.blocks()).filter(|&block| !skipped[block]).collect();
+    let some = blocks.len().div_ceil(ENOUGH).max(1);
+    // In no pattern that columns could follow.
+    let is_chosen = |i: usize| i * 0x9E37 / 16 % some == 0;
+    (0..blocks.len()).filter(|&i| is_chosen(i)).map(|i| blocks[i]).collect()
 }
 
 /// What a tile costs in blocks of one size.
@@ -109,11 +108,17 @@ pub fn cheapest(tile: &Tile, target: Target, tries: usize, padding: &Padding, mo
     let image = Image::of(tile, padding);
     let analysis = |settings: Settings, partition: Partition| Analysis::of(&image, tile.mask, settings, partition, padding, model);
     let smallest = Settings::default();
-    let step = analysis(smallest, smallest.partition(padding)).start(target, tile.bin_bits).step;
+    let step = {
+        let (layout, skipped) = cut(smallest, &smallest.partition(padding), tile.mask, padding, model);
+        let sample = sample(&layout, &skipped);
+        let mut others = vec![true; layout.blocks()];
+        sample.iter().for_each(|&block| others[block] = false);
+        let coefficients = transform::forward(&image.values, &layout, Some(&others), model.threads);
+        Start::of(sample.into_iter().map(|block| &coefficients[layout.range(block)]).collect(), target, tile.bin_bits).step
+    };
     let try_all = |wanted: Vec<Settings>| {
         let trial = |i: usize| {
-            let layout = Layout::of(padding.padded, wanted[i].frames(padding, model.frames), &wanted[i].partition(padding));
-            let skipped = padding.skipped(tile.mask, &layout);
+            let (layout, skipped) = cut(wanted[i], &wanted[i].partition(padding), tile.mask, padding, model);
             Trial { settings: wanted[i], estimate: latents::estimate(&image.values, transform::step(step), layout, &skipped) }
         };
         let mut found: Vec<Option<Trial>> = wanted.iter().map(|_| None).collect();
@@ -163,6 +168,30 @@ pub fn cheapest(tile: &Tile, target: Target, tries: usize, padding: &Padding, mo
 pub struct Start {
     pub step: u16,
     pub slope: f64,
+}
+
+impl Start {
+    /// For an image that these blocks stand for.
+    fn of(blocks: Vec<&[f32]>, target: Target, bin_bits: u32) -> Start {
+        let limit = match target {
+            // A little wider than the bins: finer steps would spend bits on what the residual codes do anyway.
+            Target::Pointwise => return Start { step: transform::step_index(13 << bin_bits >> 3), slope: 1.0 },
+            Target::MeanSquare(limit) | Target::PatchMeanSquare(limit) => limit,
+        };
+        let points: usize = blocks.iter().map(|block| block.len()).sum();
+        // Plain rounding errs more than dependent quantisation and the network leave.
+        let aim = (1.2 * limit).max(1e-9).log2();
+        let error = |octave: i32| {
+            let width = (octave as f32).exp2();
+            let sum: f64 = blocks.iter().map(|block| f64::from(squares_missed(block, 1.0 / width))).sum();
+            (sum * f64::from(width * width) / points.max(1) as f64).max(1e-9).log2()
+        };
+        let octave = (1..21).collect::<Vec<_>>().partition_point(|&octave| error(octave) <= aim) as i32;
+        let (low, high) = (error(octave), error(octave + 1));
+        let slope = (high - low).max(0.1);
+        let units = (f64::from(octave) + ((aim - low) / slope).clamp(-1.0, 1.0)).exp2();
+        Start { step: transform::step_index(units as i64), slope }
+    }
 }
 
 caesar_kernels::loops! {
