@@ -1,6 +1,6 @@
 //! Entropy coding of quantised blocks under adaptive contexts.
 //!
-//! Blocks go in row-major order. Each tells first how far its non-zero coefficients reach, then every coefficient up
+//! Blocks go in the layout's order. Each tells first how far its non-zero coefficients reach, then every coefficient up
 //! to there, lowest frequency first. What is known of a coefficient: the same one in neighbouring blocks, the next
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
