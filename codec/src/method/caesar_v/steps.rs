@@ -79,8 +79,8 @@ pub struct Search {
 }
 
 /// How near an error should come to its limit, in octaves, and what the next one aims at.
-const NEAR: f64 = 0.01;
-const AIM: f64 = 0.003;
+const NEAR: f64 = 0.02;
+const AIM: f64 = 0.006;
 /// Where all latents are zero the error no longer grows with the step, which says nothing of finer ones.
 const LEAST_SLOPE: f64 = 0.1;
 /// No error grows faster.
