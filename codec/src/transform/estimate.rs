@@ -150,17 +150,11 @@ impl Rounding<'_> {
             let first = bins.len();
             for (t, y) in (0..frames).flat_map(|t| (0..rows).map(move |y| (t, y))) {
                 let place = (t * N + y) * N;
-                let size_row = |start: usize| -> [u32; N] { std::array::from_fn(|x| sizes[start..][..N][x].into()) };
-                let row = size_row(start + place);
-                // Of the next lower frequencies, where there are any: in time, in rows, in columns.
-                let [before, above] = [(t > 0, N * N), (y > 0, N)].map(|(is, pitch)| if is { size_row(start + place - pitch) } else { [0; N] });
-                let mut left = [0; N];
-                left[1..].copy_from_slice(&row[..N - 1]);
+                let sizes_at = |place: usize| std::array::from_fn(|x| sizes[start + place..][..N][x].into());
+                let (row, [before, above, left]): ([u32; N], _) = (sizes_at(place), next_lower(sizes_at, place));
                 let own_row: [u32; N] = std::array::from_fn(|x| 2 * row[x] + before[x].max(above[x]).max(left[x]));
                 own[place..place + N].copy_from_slice(&own_row);
-                let [before, above] = [(t > 0, N * N), (y > 0, N)]
-                    .map(|(is, pitch)| if is { own[place - pitch..][..N].try_into().expect("a row") } else { [0; N] });
-                left[1..].copy_from_slice(&own_row[..N - 1]);
+                let [before, above, left] = next_lower::<N>(|place| *own[place..].first_chunk().expect("a row"), place);
                 let mut beside = [0; N];
                 for (start, weight) in weighed.iter().filter_map(|&(start, weight)| Some((start?, weight))) {
                     let sizes = &sizes[start + place..][..N];
@@ -176,6 +170,16 @@ impl Rounding<'_> {
             places[index] = first..bins.len();
         }
     }
+}
+
+/// Rows of the next lower frequencies in time, rows and columns of the row at a place, zero where there are none.
+#[inline(always)]
+fn next_lower<const N: usize>(row: impl Fn(usize) -> [u32; N], place: usize) -> [[u32; N]; 3] {
+    let before = if place >= N * N { row(place - N * N) } else { [0; N] };
+    let above = if place % (N * N) >= N { row(place - N) } else { [0; N] };
+    let mut left = [0; N];
+    left[1..].copy_from_slice(&row(place)[..N - 1]);
+    [before, above, left]
 }
 
 /// Squares of what plain rounding to even multiples leaves.

@@ -1,4 +1,4 @@
-//! What the encoder tries: block sizes, steps, network, hyperprior; the smallest stream wins.
+//! What the encoder tries: ways to cut a tile, steps, network, hyperprior; the smallest stream wins.
 
 use super::analysis::{self, Analysis};
 use super::padding::Padding;
