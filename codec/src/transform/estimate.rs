@@ -206,7 +206,6 @@ fn box_of(scan: &Scan, used: usize) -> [usize; 3] {
 }
 
 /// Bits that codes cost, by surroundings.
-#[derive(Clone)]
 pub struct Rates(Vec<Rate>);
 
 impl Rates {
