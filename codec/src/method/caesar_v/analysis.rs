@@ -103,6 +103,9 @@ const COMPARED: u8 = 1;
 /// What a split must save, in bits: it has to be told, and blocks of other sizes know less of each other.
 const SPLIT_BITS: f32 = 12.0;
 
+/// What splits must save together: the contexts of several sizes take longer to learn.
+const MIXED_BITS: f32 = 300.0;
+
 /// The tile in those blocks in which latents cost least, in as many ways as are to be tried, the cheapest first; and what bits cost.
 pub fn cheapest(tile: &Tile, target: Target, tries: usize, padding: &Padding, model: &Networks) -> Vec<(Analysis, Rates)> {
     let image = Image::of(tile, padding);
@@ -144,7 +147,7 @@ pub fn cheapest(tile: &Tile, target: Target, tries: usize, padding: &Padding, mo
         let cost = |size: u8, place: [usize; 2]| trials[usize::from(size)].at(place);
         let (cost, partition) = Partition::cheapest([rows, columns], trial.settings.size, cost, latents::cost_of(SPLIT_BITS));
         if !partition.is_whole() {
-            ways.push((cost, trial, partition));
+            ways.push((cost + latents::cost_of(MIXED_BITS), trial, partition));
         }
     }
     // At equal cost the first.

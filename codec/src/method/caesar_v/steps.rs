@@ -69,6 +69,7 @@ pub struct Search {
     /// Errors that may still be taken in, before one keeps the limit, and guesses before the next of them.
     left: usize,
     spare: usize,
+    more: usize,
     guesses: usize,
     /// How fast the error is thought to grow with the step, both in octaves.
     slope: f64,
@@ -85,6 +86,9 @@ const AIM: f64 = 0.006;
 const LEAST_SLOPE: f64 = 0.1;
 /// No error grows faster.
 const STEEPEST: f64 = 4.0;
+/// Errors that are as far below their limit at the end are worth more tries: few codes change them by leaps.
+const FAR: f64 = 0.04;
+const MORE: usize = 2;
 /// Guesses in a row.
 const GUESSES: usize = 3;
 
@@ -95,7 +99,7 @@ impl Search {
             Effort::Balanced => 3,
             Effort::Best => 6,
         };
-        Search { limit, next: first, left, spare: 2, guesses: GUESSES, slope: slope.clamp(0.4, 2.0), last: None, open: 0..LAST_STEP + 1 }
+        Search { limit, next: first, left, spare: 2, more: MORE, guesses: GUESSES, slope: slope.clamp(0.4, 2.0), last: None, open: 0..LAST_STEP + 1 }
     }
 
     /// The step to try, until there is none left.
@@ -132,6 +136,8 @@ impl Search {
             self.left = 0;
         } else if self.left == 0 && !kept && self.spare > 0 {
             (self.left, self.spare) = (1, self.spare - 1);
+        } else if self.left == 0 && kept && excess < -FAR && self.more > 0 {
+            (self.left, self.more) = (1, self.more - 1);
         }
     }
 
