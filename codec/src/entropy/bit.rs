@@ -33,6 +33,11 @@ impl Bit {
         Bit(1 << 31)
     }
 
+    /// As after `count` decisions with this probability of a one, in 1/65536.
+    pub const fn likely(p1: u32, count: u32) -> Self {
+        Bit(p1 << 16 | count)
+    }
+
     /// The probability of a one in 1/65536, within 1..=65535.
     #[inline(always)]
     pub fn p1(self) -> u32 {

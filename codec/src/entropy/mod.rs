@@ -34,6 +34,7 @@ mod raster;
 pub mod symbols;
 
 pub use bit::Bit;
+pub use logistic::squash;
 use mixer::Mixer;
 pub use range::{Decoder, Encoder};
 pub use raster::code_raster;

@@ -4,6 +4,7 @@
 //! to there, lowest frequency first. What is known of a coefficient: the same one in neighbouring blocks, the next
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
+use super::edges::{Coded, Edges};
 use super::trellis::State;
 use super::{Layout, PLANE_OCTAVES, Scan, TIME_OCTAVES};
 use crate::entropy::{Bit, BitCoder};
@@ -22,8 +23,6 @@ const SIZES: usize = 4;
 const SCALES: usize = 64;
 /// Coefficients, one after the other in scanning order, that take one decision where all around them and they themselves are zero.
 const GROUP: usize = 16;
-/// Signs that are coded together.
-const SIGNS: usize = 16;
 /// Reaches: 0, 1, 2, 4, … 65536 coefficients.
 const REACHES: usize = 18;
 
@@ -212,6 +211,9 @@ pub struct BlockCoder<'a> {
     sizes: Vec<u16>,
     beside: Vec<u32>,
     below: Below,
+    edges: Edges<'a>,
+    /// Of the block at hand.
+    coded: Vec<Coded>,
 }
 
 impl<'a> BlockCoder<'a> {
@@ -235,6 +237,8 @@ impl<'a> BlockCoder<'a> {
             sizes: vec![0; layout.len()],
             beside: vec![0; longest],
             below: Below::new(longest),
+            edges: Edges::new(layout, skip),
+            coded: Vec::new(),
         }
     }
 
@@ -279,6 +283,7 @@ impl<'a> BlockCoder<'a> {
         let reached = reach_len(reach, len);
         near.beside(&self.sizes, &mut self.beside[..reached], self.layout);
         self.below.start(len);
+        self.coded.clear();
         let (frequency, lower, beside) = (&self.frequency[size][..reached], &scan.lower[..reached], &self.beside[..reached]);
         let (sizes, wanted) = (&mut self.sizes[self.layout.range(block)][..reached], &mut q[..reached]);
         let mut state = self.start;
@@ -316,7 +321,11 @@ impl<'a> BlockCoder<'a> {
             let shift = (both | 1).ilog2().saturating_sub(5).min(20);
             let context = Context { tables, set: fine / 4 * 2 + quantiser, shift, sign: 0 };
             let magnitude = self.codes.code_magnitude(coder, wanted[s].unsigned_abs(), &context);
-            let size = state.multiple(magnitude).min(u16::MAX.into());
+            let size = state.multiple(magnitude);
+            if magnitude != 0 {
+                self.coded.push((s, size));
+            }
+            let size = size.min(u16::MAX.into());
             self.below.note(s, size, lower_sizes);
             sizes[s] = size as u16;
             // For the parity the sign does not matter.
@@ -325,7 +334,7 @@ impl<'a> BlockCoder<'a> {
             surprise &= magnitude == 0;
             s += 1;
         }
-        code_signs(coder, &mut q[..reached]);
+        self.edges.code_signs(coder, block, expected, &self.coded, q);
         q[0] = q[0].wrapping_add(expected);
         self.lowest[block] = q[0];
     }
@@ -336,28 +345,6 @@ fn is_calm(beside: &[u32], lower: &[[u32; 3]], below: &Below, start: usize) -> b
     let group = start..start + GROUP;
     let below = |&l: &u32| l as usize >= start || below.own[l as usize][0] == 0;
     beside[group.clone()].iter().all(|&beside| beside == 0) && lower[group].iter().flatten().all(below)
-}
-
-/// Codes the signs of what is not zero, sixteen together.
-fn code_signs<C: BitCoder>(coder: &mut C, q: &mut [i32]) {
-    let (mut places, mut count, mut negative) = ([0; SIGNS], 0, 0);
-    let mut code = |q: &mut [i32], places: &[usize], negative: u32| {
-        let negative = coder.code_raw(negative, places.len() as u32);
-        for (i, &place) in places.iter().enumerate() {
-            let magnitude = q[place].wrapping_abs();
-            q[place] = if negative >> i & 1 == 1 { magnitude.wrapping_neg() } else { magnitude };
-        }
-    };
-    for place in 0..q.len() {
-        places[count] = place;
-        negative |= u32::from(q[place] < 0) << count;
-        count += usize::from(q[place] != 0);
-        if count == SIGNS {
-            code(q, &places, negative);
-            (count, negative) = (0, 0);
-        }
-    }
-    code(q, &places[..count], negative);
 }
 
 #[cfg(test)]

@@ -262,6 +262,38 @@ fn inverse_in_time<const N: usize>(block: &mut [i32], frames: usize, [used, rows
     }
 }
 
+caesar_kernels::loops! {
+    /// Makes points of the frequencies of one line along the edge of a block.
+    pub(super) fn edge_points(line: &mut [i32]) {
+        fn points<const N: usize, const H: usize>(line: &mut [i32]) {
+            let line: &mut [i32; N] = line.try_into().expect("a line");
+            *line = Axis::<i32, N, H>::INVERSE.row(line, N);
+        }
+        match line.len() {
+            8 => points::<8, 4>(line),
+            16 => points::<16, 8>(line),
+            32 => points::<32, 16>(line),
+            _ => points::<64, 32>(line),
+        }
+    }
+}
+
+caesar_kernels::loops! {
+    /// And back.
+    pub(super) fn edge_frequencies(line: &mut [i32]) {
+        fn frequencies<const N: usize, const H: usize>(line: &mut [i32]) {
+            let line: &mut [i32; N] = line.try_into().expect("a line");
+            *line = Axis::<i32, N, H>::FORWARD.frequencies(line);
+        }
+        match line.len() {
+            8 => frequencies::<8, 4>(line),
+            16 => frequencies::<16, 8>(line),
+            32 => frequencies::<32, 16>(line),
+            _ => frequencies::<64, 32>(line),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,6 +333,20 @@ mod tests {
                     assert!((dot - one).abs() < 1 << 21, "{n}: {a} {b} {dot}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn edges_go_to_points_and_back() {
+        for n in SIDES {
+            let frequencies: Vec<i32> = noise(n);
+            let mut line = frequencies.clone();
+            edge_points(&mut line);
+            let point = |i: usize| ((0..n).map(|k| i64::from(frequencies[k]) * i64::from(entry(n, k, i))).sum::<i64>() + (1 << (SHIFT - 1)) >> SHIFT) as i32;
+            assert!(line.iter().enumerate().all(|(i, &p)| p == point(i)), "{n}");
+            edge_frequencies(&mut line);
+            let worst = line.iter().zip(&frequencies).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            assert!(worst < 600, "{n}: {worst} of 2^23");
         }
     }
 

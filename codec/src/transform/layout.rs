@@ -67,12 +67,21 @@ impl Scan {
         self.places.len()
     }
 
-    /// Octaves of a coefficient's frequency in time, rows and columns: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15), 5 (16–31), 6 (32–63).
-    pub fn octaves(&self, position: usize) -> [usize; 3] {
-        let (place, bits) = (u32::from(self.places[position]), self.side.ilog2());
-        let frequencies = [place >> (2 * bits), place >> bits & (1 << bits) - 1, place & (1 << bits) - 1];
-        frequencies.map(|f| (u32::BITS - f.leading_zeros()) as usize)
+    /// A coefficient's frequency in time, rows and columns.
+    pub fn frequencies(&self, position: usize) -> [usize; 3] {
+        let (place, bits) = (usize::from(self.places[position]), self.side.ilog2());
+        [place >> (2 * bits), place >> bits & (self.side - 1), place & (self.side - 1)]
     }
+
+    /// The octaves of these.
+    pub fn octaves(&self, position: usize) -> [usize; 3] {
+        self.frequencies(position).map(octave)
+    }
+}
+
+/// The octave of a frequency: 0, 1, 2 (2–3), 3 (4–7), 4 (8–15), 5 (16–31), 6 (32–63).
+pub(super) fn octave(frequency: usize) -> usize {
+    (usize::BITS - frequency.leading_zeros()) as usize
 }
 
 /// A block of a [`Layout`].
@@ -151,7 +160,8 @@ impl Layout {
         self.count[0] * self.layer_len()
     }
 
-    fn layer_len(&self) -> usize {
+    /// Of one layer.
+    pub(super) fn layer_len(&self) -> usize {
         self.count[1] * self.strip_len()
     }
 

@@ -3,6 +3,7 @@
 
 mod coder;
 mod dct;
+mod edges;
 mod estimate;
 mod layout;
 mod partition;

@@ -18,12 +18,26 @@ impl<const N: usize, const H: usize> Axis<i32, N, H> {
     /// From frequencies to points, in 1/2^[`SHIFT`].
     pub const INVERSE: &Self = &Axis { even: Self::half(0), odd: Self::half(1) };
 
+    /// From points to frequencies: the transposed matrix.
+    pub const FORWARD: &Self = &Axis { even: Self::transposed(0), odd: Self::transposed(1) };
+
     const fn half(parity: usize) -> [[i32; H]; H] {
         let mut half = [[0; H]; H];
         let mut at = 0;
         while at < H * H {
             let (k, i) = (2 * (at / H) + parity, at % H);
             half[at / H][i] = if k < N { entry(N, k, i) } else { 0 };
+            at += 1;
+        }
+        half
+    }
+
+    const fn transposed(parity: usize) -> [[i32; H]; H] {
+        let inverse = Self::half(parity);
+        let mut half = [[0; H]; H];
+        let mut at = 0;
+        while at < H * H {
+            half[at % H][at / H] = inverse[at / H][at % H];
             at += 1;
         }
         half
@@ -35,11 +49,11 @@ impl<const N: usize, const H: usize> Axis<f32, N, H> {
     pub const FORWARD: &Self = &Axis { even: Self::half(0), odd: Self::half(1) };
 
     const fn half(parity: usize) -> [[f32; H]; H] {
-        let inverse = Axis::<i32, N, H>::half(parity);
+        let exact = Axis::<i32, N, H>::transposed(parity);
         let mut half = [[0.0; H]; H];
         let mut at = 0;
         while at < H * H {
-            half[at % H][at / H] = inverse[at / H][at % H] as f32 / (1 << SHIFT) as f32;
+            half[at / H][at % H] = exact[at / H][at % H] as f32 / (1 << SHIFT) as f32;
             at += 1;
         }
         half
@@ -123,6 +137,22 @@ impl<const N: usize, const H: usize> Axis<i32, N, H> {
             points[N - 1 - i] = rounded(even[i] - odd[i]);
         }
         points
+    }
+
+    /// Frequencies of a line of points; `N` is even.
+    #[inline(always)]
+    pub fn frequencies(&self, row: &[i32; N]) -> [i32; N] {
+        let (mut even, mut odd) = ([0; H], [0; H]);
+        for i in 0..H {
+            add_row(&mut even, row[i].wrapping_add(row[N - 1 - i]), &self.even[i]);
+            add_row(&mut odd, row[i].wrapping_sub(row[N - 1 - i]), &self.odd[i]);
+        }
+        let mut frequencies = [0; N];
+        for j in 0..H {
+            frequencies[2 * j] = rounded(even[j]);
+            frequencies[2 * j + 1] = rounded(odd[j]);
+        }
+        frequencies
     }
 }
 
