@@ -179,7 +179,8 @@ impl<'a> Edges<'a> {
     fn look(&mut self, block: usize, times: u32) -> [bool; 3] {
         let Layout { frames, side, .. } = *self.layout;
         let ([rows, columns], layer, size) = (self.layout.place(block), self.layout.layer_of(block), self.layout.size(block));
-        let is_known = |block: usize| self.skip.is_none_or(|skip| !skip[block]);
+        // Smaller ones to the left, further down, are still to come.
+        let is_known = |other: usize| other < block && self.skip.is_none_or(|skip| !skip[other]);
         let are_known = |y: usize, x: usize, [down, across]: [usize; 2]| {
             (0..SIDES[size]).step_by(CELL).all(|i| is_known(self.layout.holds(layer, [y + i * down, x + i * across])))
         };

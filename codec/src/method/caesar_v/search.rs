@@ -31,6 +31,9 @@ pub fn smallest(tile: &Tile, target: Target, effort: Effort, alone: bool, model:
 /// Ways to cut a tile into blocks that `effort=best` searches to the end.
 const BEST_TRIES: usize = 2;
 
+/// A network that leaves more than this of the squared error is not worth its time.
+const LEAST_GAIN: f64 = 0.99;
+
 /// What is to be encoded, and how well.
 struct Task<'a> {
     tile: &'a Tile<'a>,
@@ -78,14 +81,22 @@ impl Task<'_> {
                 let mut steps = Search::new(start.step, start.slope, limit, effort);
                 let mut nearest: Option<(f64, Candidate)> = None;
                 let mut gain = Gain::default();
+                let mut base = base;
                 while let Some(step) = steps.next() {
                     let latents = analysis.latents(step, rates, model.threads);
                     let missed = analysis.missed(&latents, step);
                     if gain.at(step).is_some_and(|gain| !steps.guess(gain * missed)) {
                         continue;
                     }
-                    let candidate = Candidate::of(latents, Settings { step, ..base }, analysis, padding, model)?;
-                    let error = residual::mean_square(tile, &candidate.prediction);
+                    let mut candidate = Candidate::of(latents, Settings { step, ..base }, analysis, padding, model)?;
+                    let mut error = residual::mean_square(tile, &candidate.prediction);
+                    if nearest.is_none() {
+                        let plain = candidate.without_network(analysis, padding, model)?;
+                        let other = residual::mean_square(tile, &plain.prediction);
+                        if other * LEAST_GAIN <= error {
+                            (candidate, error, base.sharpen) = (plain, other, false);
+                        }
+                    }
                     gain.learn(step, error / missed);
                     steps.learn(error);
                     // The widest step that keeps the limit, or the least error beyond it.
@@ -106,8 +117,10 @@ impl Task<'_> {
                 let hyper = Candidate { settings: Settings { hyper: true, ..best.2.settings }, ..best.2.clone() };
                 best = smaller(best, closed(hyper)?);
             }
-            let plain = Candidate::of(best.2.latents.clone(), Settings { sharpen: false, ..best.2.settings }, analysis, padding, model)?;
-            best = smaller(best, closed(plain)?);
+            best = match best.2.settings.sharpen {
+                true => smaller(closed(best.2.without_network(analysis, padding, model)?)?, best),
+                false => best,
+            };
         }
         Ok(Some(best))
     }
@@ -156,6 +169,11 @@ impl Candidate {
         let strip = |i: usize, strip: &mut [i32]| strip.copy_from_slice(&latents[i * len..][..len]);
         let prediction = predict(strip, &analysis.layout, &settings, padding, model)?;
         Ok(Candidate { settings, latents, prediction })
+    }
+
+    /// The same, and no network.
+    fn without_network(&self, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
+        Candidate::of(self.latents.clone(), Settings { sharpen: false, ..self.settings }, analysis, padding, model)
     }
 
     fn encode(&self, tile: &Tile, target: Target, analysis: &Analysis, model: &Networks) -> Result<Coded> {
