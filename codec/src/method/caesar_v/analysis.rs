@@ -101,7 +101,7 @@ impl Trial {
 const COMPARED: u8 = 1;
 
 /// What a split must save, in bits: it has to be told, and blocks of other sizes know less of each other.
-const SPLIT_BITS: f32 = 12.0;
+const SPLIT_BITS: f32 = 16.0;
 
 /// What splits must save together: the contexts of several sizes take longer to learn.
 const MIXED_BITS: f32 = 300.0;

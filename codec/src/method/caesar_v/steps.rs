@@ -80,7 +80,7 @@ pub struct Search {
 }
 
 /// How near an error should come to its limit, in octaves, and what the next one aims at.
-const NEAR: f64 = 0.02;
+const NEAR: f64 = 0.014;
 const AIM: f64 = 0.006;
 /// Where all latents are zero the error no longer grows with the step, which says nothing of finer ones.
 const LEAST_SLOPE: f64 = 0.1;
