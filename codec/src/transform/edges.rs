@@ -156,7 +156,7 @@ impl<'a> Edges<'a> {
                 }
             }
             let class = (evidence.unsigned_abs() as usize).min(CLASSES - 1);
-            // Odds of one half and half of this to one half less that save about its square, which is what is gained in the mean.
+            // By how much it is oftener right than wrong: what it says adds up to the square of that in the mean, as bits saved do.
             let sure = i64::from(self.is_right[class].p1()) - 32768;
             let right = self.is_right[class].code(coder, (q[position] < 0) == (evidence < 0));
             let negative = right == (evidence < 0);

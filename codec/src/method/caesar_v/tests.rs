@@ -153,6 +153,18 @@ fn squares_have_blocks_that_suit_them() {
     assert!(Settings::default().code(&mut Decoder::new(&coded.bytes)).unwrap().split);
 }
 
+/// Noise is no better for being nudged.
+#[test]
+fn a_network_that_does_not_help_is_left_out() {
+    let shape = [8, 64, 64];
+    let values = field(shape, 0.0, 60_000);
+    let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
+    for effort in [Effort::Fast, Effort::Balanced, Effort::Best] {
+        let coded = round_trip(&tile, Target::MeanSquare(1e6), effort, &Toy::new(8));
+        assert!(!Settings::default().code(&mut Decoder::new(&coded.bytes)).unwrap().sharpen);
+    }
+}
+
 #[test]
 fn bytes_are_the_same_on_any_number_of_threads() {
     // Of stacks the last frames of a group of eight wait for the next group; where nothing is left to code all sizes of blocks cost the same.
