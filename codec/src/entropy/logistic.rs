@@ -49,7 +49,7 @@ pub fn stretch(p: u32) -> i32 {
     i32::from(STRETCH[(p >> 4) as usize & 4095])
 }
 
-/// The probability, in 1/65536, of a logit within ±[`LIMIT`].
+/// The probability, in 1/65536, of a logit within ±`LIMIT`.
 #[inline(always)]
 pub fn squash(logit: i32) -> u32 {
     u32::from(SQUASH[(logit + 2048) as usize & 4095])

@@ -263,33 +263,17 @@ fn inverse_in_time<const N: usize>(block: &mut [i32], frames: usize, [used, rows
 }
 
 caesar_kernels::loops! {
-    /// Makes points of the frequencies of one line along the edge of a block.
-    pub(super) fn edge_points(line: &mut [i32]) {
-        fn points<const N: usize, const H: usize>(line: &mut [i32]) {
+    /// From the frequencies of a line along the edge of a block to its points, or `forward` from these.
+    pub(super) fn along_edge(line: &mut [i32], forward: bool) {
+        fn turn<const N: usize, const H: usize>(line: &mut [i32], forward: bool) {
             let line: &mut [i32; N] = line.try_into().expect("a line");
-            *line = Axis::<i32, N, H>::INVERSE.row(line, N);
+            *line = if forward { Axis::<i32, N, H>::FORWARD.frequencies(line) } else { Axis::<i32, N, H>::INVERSE.row(line, N) };
         }
         match line.len() {
-            8 => points::<8, 4>(line),
-            16 => points::<16, 8>(line),
-            32 => points::<32, 16>(line),
-            _ => points::<64, 32>(line),
-        }
-    }
-}
-
-caesar_kernels::loops! {
-    /// And back.
-    pub(super) fn edge_frequencies(line: &mut [i32]) {
-        fn frequencies<const N: usize, const H: usize>(line: &mut [i32]) {
-            let line: &mut [i32; N] = line.try_into().expect("a line");
-            *line = Axis::<i32, N, H>::FORWARD.frequencies(line);
-        }
-        match line.len() {
-            8 => frequencies::<8, 4>(line),
-            16 => frequencies::<16, 8>(line),
-            32 => frequencies::<32, 16>(line),
-            _ => frequencies::<64, 32>(line),
+            8 => turn::<8, 4>(line, forward),
+            16 => turn::<16, 8>(line, forward),
+            32 => turn::<32, 16>(line, forward),
+            _ => turn::<64, 32>(line, forward),
         }
     }
 }
@@ -341,10 +325,10 @@ mod tests {
         for n in SIDES {
             let frequencies: Vec<i32> = noise(n);
             let mut line = frequencies.clone();
-            edge_points(&mut line);
+            along_edge(&mut line, false);
             let point = |i: usize| ((0..n).map(|k| i64::from(frequencies[k]) * i64::from(entry(n, k, i))).sum::<i64>() + (1 << (SHIFT - 1)) >> SHIFT) as i32;
             assert!(line.iter().enumerate().all(|(i, &p)| p == point(i)), "{n}");
-            edge_frequencies(&mut line);
+            along_edge(&mut line, true);
             let worst = line.iter().zip(&frequencies).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
             assert!(worst < 600, "{n}: {worst} of 2^23");
         }

@@ -5,7 +5,7 @@
 //! add up to. So all magnitudes of a block are told first, and then each sign is expected to be the one that brings its lines nearer to
 //! that.
 
-use super::dct::{edge_frequencies, edge_points};
+use super::dct::along_edge;
 use super::layout::octave;
 use super::partition::CELL;
 use super::{Layout, PLANE_OCTAVES, SIDES, Scan};
@@ -194,7 +194,7 @@ impl<'a> Edges<'a> {
         let room = &mut room[..SIDES[size]];
         let mut look_at = |edge: &mut Edge, t: usize, points: &[i32]| {
             room.iter_mut().zip(points).for_each(|(v, &point)| *v = scaled(point, FROM_POINTS[size]));
-            edge_frequencies(room);
+            along_edge(room, true);
             edge.lines[t * room.len()..].iter_mut().zip(&*room).for_each(|(line, &v)| line.missing = v);
         };
         for t in (0..frames).filter(|t| times >> t & 1 == 1) {
@@ -222,7 +222,7 @@ impl<'a> Edges<'a> {
         let mut keep = |edge: &Edge, t: usize, points: &mut [i32]| {
             room.iter_mut().zip(&edge.lines[t * SIDES[size]..]).for_each(|(v, line)| *v = line.opposite);
             if room.iter().any(|&v| v != 0) {
-                edge_points(room);
+                along_edge(room, false);
             }
             points.iter_mut().zip(&*room).for_each(|(point, &v)| *point = scaled(v, TO_POINTS[size]));
         };
