@@ -197,12 +197,7 @@ fn missed(coefficients: &[f32]) -> f32 {
 
 /// The extents of the frequencies at the first `used` positions.
 fn box_of(scan: &Scan, used: usize) -> [usize; 3] {
-    let extents = |[t, y, x]: [usize; 3], &place: &u16| {
-        let place = usize::from(place);
-        let frequency = [place / (scan.side * scan.side), place / scan.side % scan.side, place % scan.side];
-        [t.max(frequency[0] + 1), y.max(frequency[1] + 1), x.max(frequency[2] + 1)]
-    };
-    scan.places.iter().take(used).fold([0; 3], extents)
+    (0..used.min(scan.len())).map(|position| scan.frequencies(position)).fold([0; 3], |extents, frequency| std::array::from_fn(|axis| extents[axis].max(frequency[axis] + 1)))
 }
 
 /// Bits that codes cost, by surroundings.
