@@ -44,6 +44,9 @@ pub const ONE: u32 = 1 << 16;
 
 /// One direction of a binary arithmetic coder.
 pub trait BitCoder {
+    /// Whether it looks at what it is given.
+    const WRITES: bool;
+
     /// Codes `bit` under the probability `p1` of a one, in 1/65536 (1..=65535). The encoder writes `bit` and returns
     /// it; the decoder ignores it and returns what it reads (zeros and ones at will past the end, never a panic).
     fn code(&mut self, bit: bool, p1: u32) -> bool;

@@ -73,6 +73,8 @@ impl Encoder {
 }
 
 impl BitCoder for Encoder {
+    const WRITES: bool = true;
+
     #[inline(always)]
     fn code(&mut self, bit: bool, p1: u32) -> bool {
         let split = (self.range >> 16) * u64::from(p1);
@@ -144,6 +146,8 @@ impl<'a> Decoder<'a> {
 }
 
 impl BitCoder for Decoder<'_> {
+    const WRITES: bool = false;
+
     #[inline(always)]
     fn code(&mut self, _: bool, p1: u32) -> bool {
         let split = (self.range >> 16) * u64::from(p1);

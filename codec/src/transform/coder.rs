@@ -6,17 +6,17 @@
 
 use super::edges::{Coded, Edges};
 use super::trellis::State;
-use super::{Layout, PLANE_OCTAVES, Scan, TIME_OCTAVES};
+use super::layout::FREQUENCIES;
+use super::{Layout, used};
 use crate::entropy::{Bit, BitCoder};
 use crate::entropy::codes::{CodeModel, Context, log_class};
+use caesar_kernels::Loops;
 use std::ops::Range;
 
 /// Levels of a magnitude context.
 const LEVELS: usize = 16;
 /// Levels of the combined magnitude context, which is finer.
 pub(super) const FINE: usize = 32;
-/// Frequencies that are told apart.
-const FREQUENCIES: usize = TIME_OCTAVES * PLANE_OCTAVES * 3;
 /// Sizes of the next lower coefficients that are told apart: 0, 1, 2, more.
 const SIZES: usize = 4;
 /// Expected scales are u8, eight to an octave; four of them share a context.
@@ -42,19 +42,9 @@ fn level(sum: u32) -> usize {
     LEVEL[sum.min(255) as usize].into()
 }
 
-/// The class of a frequency, below [`FREQUENCIES`]: octaves in time and, in cycles a point, of the larger one in the plane; which one
-/// that is, by more than an octave. So blocks of all sizes have them in common.
-fn frequency(scan: &Scan, position: usize) -> u8 {
-    let [t, y, x] = scan.octaves(position);
-    let [y, x] = [y, x].map(|octave| if octave > 0 { octave + PLANE_OCTAVES - 1 - scan.side.ilog2() as usize } else { 0 });
-    let tilt = if y > x + 1 { 0 } else if x > y + 1 { 1 } else { 2 };
-    ((t * PLANE_OCTAVES + y.max(x)) * 3 + tilt) as u8
-}
-
 /// Reach of a block: the smallest r such that all coefficients from `2^(r-1)` on are zero (0: all are).
 fn reach(block: &[i32]) -> usize {
-    let used = block.iter().rposition(|&q| q != 0).map_or(0, |last| last + 1);
-    match used {
+    match used(block) {
         0 => 0,
         n => n.next_power_of_two().ilog2() as usize + 1,
     }
@@ -96,14 +86,16 @@ impl Near {
         [(self.west, 2), (self.north, 2), (self.before, 2), (self.north_west, 1), (self.north_east, 1)]
     }
 
-    /// Adds up the sizes of the first coefficients in these blocks: the multiples of the step that codes stand for.
-    pub(super) fn beside(&self, sizes: &[u16], sums: &mut [u32], layout: &Layout) {
+    /// Adds up the sizes of the first coefficients in these blocks: the multiples of the step that codes stand for. `used`: up to
+    /// where those of a block are other than zero.
+    pub(super) fn beside(&self, sizes: &[u16], used: impl Fn(usize) -> usize, sums: &mut [u32], layout: &Layout) {
         sums.fill(0);
         let (scan, size) = (layout.scan(self.block), layout.size(self.block));
         for (block, weight) in self.weighed().into_iter().filter_map(|(block, weight)| Some((block?, weight))) {
-            let sizes = &sizes[layout.range(block)];
+            let (sizes, used) = (&sizes[layout.range(block)], used(block));
             match layout.size(block) {
-                same if same == size => add(sums, sizes, weight),
+                _ if used == 0 => {}
+                same if same == size => add(sums, &sizes[..used], weight),
                 smaller if smaller < size => {
                     for (sum, &s) in sums.iter_mut().zip(&scan.smaller[smaller]) {
                         *sum += weight * u32::from(sizes[usize::from(s)]);
@@ -112,7 +104,7 @@ impl Near {
                 larger => {
                     let times = 2 * (larger - size);
                     let mut all = vec![0; scan.len()];
-                    for (&s, &size) in layout.scan(block).smaller[size].iter().zip(sizes) {
+                    for (&s, &size) in layout.scan(block).smaller[size].iter().zip(&sizes[..used]) {
                         all[usize::from(s)] += weight * u32::from(size);
                     }
                     sums.iter_mut().zip(all).for_each(|(sum, all)| *sum += all + (1 << times >> 1) >> times);
@@ -199,8 +191,6 @@ pub struct BlockCoder<'a> {
     scale: Option<&'a Scale<'a>>,
     skip: Option<&'a [bool]>,
     start: State,
-    /// By size of blocks and scanning position.
-    frequency: Vec<Vec<u8>>,
     reaches: CodeModel<2>,
     codes: CodeModel<4>,
     groups: [Bit; 17 * 4],
@@ -222,13 +212,11 @@ impl<'a> BlockCoder<'a> {
     /// `start`: the state in which each block starts.
     pub fn new(layout: &'a Layout, scale: Option<&'a Scale<'a>>, skip: Option<&'a [bool]>, start: State) -> Self {
         let longest = layout.frames * layout.side * layout.side;
-        let frequencies = |scan: &Scan| (0..scan.len()).map(|s| frequency(scan, s)).collect();
         BlockCoder {
             layout,
             scale,
             skip,
             start,
-            frequency: layout.scans().iter().map(|scan| scan.as_ref().map_or(Vec::new(), frequencies)).collect(),
             reaches: CodeModel::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1),
             codes: CodeModel::new([SIZES * SIZES * SIZES * 2, FREQUENCIES * LEVELS, (FINE + 1) * 8 * 2, FREQUENCIES.max(SCALES) * LEVELS], (FINE / 4 + 1) * 2, 1),
             groups: [Bit::new(); 17 * 4],
@@ -243,16 +231,11 @@ impl<'a> BlockCoder<'a> {
     }
 
     /// Codes a strip; every one in its turn.
-    pub fn code_strip<C: BitCoder>(&mut self, coder: &mut C, strip: usize, mut q: &mut [i32]) {
-        for block in self.layout.strip(strip) {
-            let (own, others) = q.split_at_mut(self.layout.range(block).len());
-            q = others;
-            if self.skip.is_none_or(|skip| !skip[block]) {
-                self.code_block(coder, block, own);
-            }
-        }
+    pub fn code_strip<C: BitCoder>(&mut self, coder: &mut C, strip: usize, q: &mut [i32]) {
+        caesar_kernels::run(Strip { blocks: self, coder, strip, q });
     }
 
+    #[inline(always)]
     fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, q: &mut [i32]) {
         let len = q.len();
         let (scan, size) = (self.layout.scan(block), self.layout.size(block));
@@ -273,7 +256,8 @@ impl<'a> BlockCoder<'a> {
             shift: 0,
             sign: 0,
         };
-        let reach = self.reaches.code_magnitude(coder, reach(q) as u32, &context);
+        let reach = if C::WRITES { reach(q) } else { 0 };
+        let reach = self.reaches.code_magnitude(coder, reach as u32, &context);
         let reach = (reach as usize).min(REACHES - 1);
         self.reach_of[block] = reach as u8;
         if reach == 0 {
@@ -281,10 +265,11 @@ impl<'a> BlockCoder<'a> {
         }
 
         let reached = reach_len(reach, len);
-        near.beside(&self.sizes, &mut self.beside[..reached], self.layout);
+        let used = |block: usize| reach_len(self.reach_of[block].into(), self.layout.range(block).len());
+        near.beside(&self.sizes, used, &mut self.beside[..reached], self.layout);
         self.below.start(len);
         self.coded.clear();
-        let (frequency, lower, beside) = (&self.frequency[size][..reached], &scan.lower[..reached], &self.beside[..reached]);
+        let (frequency, lower, beside) = (&scan.classes[..reached], &scan.lower[..reached], &self.beside[..reached]);
         let (sizes, wanted) = (&mut self.sizes[self.layout.range(block)][..reached], &mut q[..reached]);
         let mut state = self.start;
         let (mut s, mut zeros) = (0, false);
@@ -297,7 +282,7 @@ impl<'a> BlockCoder<'a> {
                 surprise = s > 0 && s + GROUP <= reached && is_calm(beside, lower, &self.below, s);
                 if surprise {
                     let context = (octave * 2 + usize::from(2 * s >= reached)) * 2 + usize::from(zeros);
-                    zeros = self.groups[context].code(coder, wanted[s..s + GROUP].iter().all(|&q| q == 0));
+                    zeros = self.groups[context].code(coder, C::WRITES && wanted[s..s + GROUP].iter().all(|&q| q == 0));
                     if zeros {
                         // An even number of them leaves the state as it is.
                         self.below.note_zeros(s);
@@ -337,6 +322,30 @@ impl<'a> BlockCoder<'a> {
         self.edges.code_signs(coder, block, expected, &self.coded, q);
         q[0] = q[0].wrapping_add(expected);
         self.lowest[block] = q[0];
+    }
+}
+
+/// A strip to be coded.
+struct Strip<'s, 'a, C> {
+    blocks: &'s mut BlockCoder<'a>,
+    coder: &'s mut C,
+    strip: usize,
+    q: &'s mut [i32],
+}
+
+impl<C: BitCoder> Loops for Strip<'_, '_, C> {
+    type Result = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Strip { blocks, coder, strip, mut q } = self;
+        for block in blocks.layout.strip(strip) {
+            let (own, others) = q.split_at_mut(blocks.layout.range(block).len());
+            q = others;
+            if blocks.skip.is_none_or(|skip| !skip[block]) {
+                blocks.code_block(coder, block, own);
+            }
+        }
     }
 }
 

@@ -213,15 +213,22 @@ fn inverse_block<const N: usize, const H: usize>(coefficients: &[i32], block: &m
     }
     let used = [places / (N * N), places / N % N, places % N].map(|f| f + 1);
     inverse_in_time::<N>(block, layout.frames, used);
-    for frame in block.chunks_exact_mut(N * N) {
+    // All frames are the first one where nothing changes in time.
+    let frames = if used[0] == 1 { 1 } else { layout.frames };
+    for frame in block.chunks_exact_mut(N * N).take(frames) {
         for x in (0..used[2]).step_by(LANES) {
             plane.lines(&mut frame[x..], N, used[1]);
         }
     }
     let ([_, wide], [y, x]) = (layout.inside(index), layout.place(index));
     for (place, offset) in layout.rows(index, y.start % layout.side * layout.image[2] + x.start, pitch) {
-        let row = block[place..][..N].try_into().expect("a row");
-        image[offset..offset + wide].copy_from_slice(&plane.row(row, used[2])[..wide]);
+        match place / (N * N) {
+            later if later >= frames => image.copy_within(offset - later * pitch..offset - later * pitch + wide, offset),
+            _ => {
+                let row = block[place..][..N].try_into().expect("a row");
+                image[offset..offset + wide].copy_from_slice(&plane.row(row, used[2])[..wide]);
+            }
+        }
     }
 }
 

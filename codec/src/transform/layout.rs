@@ -2,13 +2,19 @@
 
 use super::partition::{CELL, Partition, SIDES};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Points of the largest block.
 pub const MAX_BLOCK: usize = 1 << 16;
 
+/// Frames of the longest block.
+const MAX_FRAMES: usize = 32;
+
 /// Octaves of frequency: in time (32 frames), in the plane (64 points).
 pub const TIME_OCTAVES: usize = 6;
 pub const PLANE_OCTAVES: usize = 7;
+/// Classes of frequencies.
+pub(super) const FREQUENCIES: usize = TIME_OCTAVES * PLANE_OCTAVES * 3;
 
 /// Blocks of `frames × side × side` points: the order of their coefficients, by rising frequency.
 #[derive(Debug, Clone)]
@@ -21,13 +27,23 @@ pub struct Scan {
     /// For each scanning position, those of the next lower frequency in time, rows and columns; a block's length
     /// where there is none.
     pub lower: Vec<[u32; 3]>,
-    /// For each smaller side in use, by its place in [`SIDES`]: scanning position -> that of the frequency next below in such a block.
+    /// For each smaller side, by its place in [`SIDES`]: scanning position -> that of the frequency next below in such a block.
     pub(super) smaller: Vec<Vec<u16>>,
+    /// The class of each coefficient's frequency, below [`FREQUENCIES`].
+    pub(super) classes: Vec<u8>,
 }
 
+/// Orders by frames and place of the side in [`SIDES`], once they were needed: a chunk of few tiles would take long to make them anew.
+static SCANS: [[OnceLock<Scan>; SIDES.len()]; MAX_FRAMES + 1] = [const { [const { OnceLock::new() }; SIDES.len()] }; MAX_FRAMES + 1];
+
 impl Scan {
-    /// `smaller`: the orders of smaller blocks, where there are such.
-    fn new(frames: usize, side: usize, smaller: &[Option<Scan>]) -> Scan {
+    /// The order of blocks of so many frames and one of [`SIDES`].
+    fn of(frames: usize, size: usize) -> &'static Scan {
+        SCANS[frames][size].get_or_init(|| Scan::new(frames, size))
+    }
+
+    fn new(frames: usize, size: usize) -> Scan {
+        let side = SIDES[size];
         let len = frames * side * side;
         // Places with their frequencies and ranks: cycles, so that blocks of every size rank alike; time counts a little more.
         let each = || (0..frames * side).zip((0..len).step_by(side)).flat_map(move |(line, start)| {
@@ -58,8 +74,19 @@ impl Scan {
             };
             places.iter().map(nearest).collect()
         };
-        let smaller = smaller.iter().map(|scan| scan.as_ref().map_or(Vec::new(), to)).collect();
-        Scan { side, places, positions, lower, smaller }
+        let smaller = (0..size).map(|smaller| to(Scan::of(frames, smaller))).collect();
+        let mut scan = Scan { side, places, positions, lower, smaller, classes: Vec::new() };
+        scan.classes = (0..len).map(|position| scan.class(position)).collect();
+        scan
+    }
+
+    /// Octaves in time and, in cycles a point, of the larger frequency in the plane; which one that is, by more than an octave. So blocks
+    /// of all sizes have them in common.
+    fn class(&self, position: usize) -> u8 {
+        let [t, y, x] = self.octaves(position);
+        let [y, x] = [y, x].map(|octave| if octave > 0 { octave + PLANE_OCTAVES - 1 - self.side.ilog2() as usize } else { 0 });
+        let tilt = if y > x + 1 { 0 } else if x > y + 1 { 1 } else { 2 };
+        ((t * PLANE_OCTAVES + y.max(x)) * 3 + tilt) as u8
     }
 
     /// Coefficients of a block.
@@ -111,8 +138,8 @@ pub struct Layout {
     pub side: usize,
     /// Squares in time, rows, columns.
     pub count: [usize; 3],
-    /// Those in use.
-    scans: [Option<Scan>; SIDES.len()],
+    /// The orders of blocks in use, by the place of their side in [`SIDES`].
+    scans: [Option<&'static Scan>; SIDES.len()],
     /// Of one layer; they are the same in all of them.
     layer: Vec<Block>,
     /// The block of a layer that holds each cell.
@@ -129,10 +156,7 @@ impl Layout {
     pub fn of(image: [usize; 3], frames: usize, partition: &Partition) -> Layout {
         debug_assert_eq!(image[0] % frames, 0);
         let [down, across] = partition.cells;
-        let mut scans = [const { None }; SIDES.len()];
-        for (size, side) in SIDES.into_iter().enumerate().filter(|(size, _)| partition.sizes.contains(&(*size as u8))) {
-            scans[size] = Some(Scan::new(frames, side, &scans[..size]));
-        }
+        let scans = std::array::from_fn(|size| partition.sizes.contains(&(size as u8)).then(|| Scan::of(frames, size)));
         let mut layer: Vec<Block> = Vec::new();
         let mut cells = vec![0; down * across];
         let mut start = 0;
@@ -175,13 +199,8 @@ impl Layout {
     }
 
     /// The order of a block's coefficients.
-    pub fn scan(&self, block: usize) -> &Scan {
-        self.scans[self.size(block)].as_ref().expect("the order of a side in use")
-    }
-
-    /// The orders in use, by their place in [`SIDES`].
-    pub fn scans(&self) -> &[Option<Scan>] {
-        &self.scans
+    pub fn scan(&self, block: usize) -> &'static Scan {
+        self.scans[self.size(block)].expect("the order of a side in use")
     }
 
     /// Where a block's coefficients are.
@@ -301,8 +320,7 @@ mod tests {
     #[test]
     fn frequencies_of_blocks_of_two_sizes_lie_beside_each_other() {
         for frames in [1, 8] {
-            let small = Scan::new(frames, 8, &[]);
-            let large = Scan::new(frames, 32, &[Some(small.clone()), None]);
+            let [small, large] = [0, 2].map(|size| Scan::of(frames, size));
             for (s, &nearest) in large.smaller[0].iter().enumerate() {
                 let (place, other) = (usize::from(large.places[s]), usize::from(small.places[usize::from(nearest)]));
                 assert_eq!([place / 1024, place / 32 % 32 / 4, place % 32 / 4], [other / 64, other / 8 % 8, other % 8]);

@@ -12,9 +12,21 @@ mod trellis;
 pub use coder::{BlockCoder, Scale, code_blocks};
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse, inverse_strip};
 pub use estimate::{Estimate, Rates};
-pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, Scan, TIME_OCTAVES};
+pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, Scan};
 pub use partition::{Partition, SIDES};
 pub use trellis::{State, quantise};
+
+/// Up to where there is anything but zeros.
+pub fn used<T: Copy + Default + PartialEq>(values: &[T]) -> usize {
+    /// Of so many values at once all are looked at.
+    const SOME: usize = 64;
+    let is_used = |&value: &T| value != T::default();
+    let end = values.rchunks(SOME).position(|some| some.iter().fold(false, |any, value| any | is_used(value)));
+    end.map_or(0, |zeros| {
+        let values = &values[..values.len() - zeros * SOME];
+        values.iter().rposition(is_used).map_or(0, |last| last + 1)
+    })
+}
 
 /// Bits of a step's mantissa, and so of an octave's steps.
 const MANTISSA_BITS: u16 = 8;

@@ -5,7 +5,7 @@
 //! The decoder only follows the states; the encoder finds the codes of a block by the Viterbi algorithm, weighing squared error
 //! against estimated bits.
 
-use super::{FRACTION_BITS, Layout, MAX_INPUT_BITS};
+use super::{FRACTION_BITS, Layout, MAX_INPUT_BITS, used};
 use super::coder::{Below, Near};
 use super::estimate::{Rate, Rates, kind_of, octave_of};
 use crate::threads::pieces_side_by_side;
@@ -45,7 +45,7 @@ impl State {
 ///
 /// `weight`: how many squared steps of error a bit is worth. `threads`: that may share the work.
 pub fn quantise(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool], rates: &Rates, weight: f32, threads: usize) -> Vec<i32> {
-    let (expected, sizes) = rounded(coefficients, scale, layout, skip);
+    let Rounded { expected, sizes, ends } = rounded(coefficients, scale, layout, skip);
     let mut codes = vec![0; coefficients.len()];
     // More pieces than threads, as some are done sooner.
     let mut pieces = layout.pieces(&mut codes, 4 * threads);
@@ -59,7 +59,7 @@ pub fn quantise(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool]
                 scaled.resize(codes.len(), 0.0);
                 in_steps(&coefficients[place], scale, expected, &mut scaled);
                 let used = coded(&scaled);
-                let mut around = room.around(block, used, &sizes, layout, skip);
+                let mut around = room.around(block, used, &sizes, &ends, layout, skip);
                 path.find(&scaled[..used], expected, weight, |s| rates.of_kind(around.kind(s)));
                 path.write(codes);
                 codes[0] += expected;
@@ -69,20 +69,30 @@ pub fn quantise(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool]
     codes
 }
 
-/// What plain rounding expects the lowest code of each block to be, and the sizes it makes.
-fn rounded(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool]) -> (Vec<i32>, Vec<u16>) {
+/// What plain rounding makes.
+struct Rounded {
+    /// What it expects the lowest code of each block to be.
+    expected: Vec<i32>,
+    /// Of all coefficients, and up to where those of each block are other than zero.
+    sizes: Vec<u16>,
+    ends: Vec<usize>,
+}
+
+fn rounded(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool]) -> Rounded {
     let lowest = |block: usize| if skip[block] { 0 } else { code_of(coefficients[layout.range(block).start] * scale) };
     let lowest: Vec<i32> = (0..layout.blocks()).map(lowest).collect();
-    let (mut expected, mut sizes) = (vec![0; lowest.len()], vec![0; coefficients.len()]);
+    let mut rounded = Rounded { expected: vec![0; lowest.len()], sizes: vec![0; coefficients.len()], ends: vec![0; lowest.len()] };
+    let Rounded { expected, sizes, ends } = &mut rounded;
     let mut scaled = Vec::new();
     for block in (0..lowest.len()).filter(|&block| !skip[block]) {
         expected[block] = Near::of(block, layout, Some(skip)).expected_mean(|b| lowest[b], layout);
         let place = layout.range(block);
         scaled.resize(place.len(), 0.0);
         in_steps(&coefficients[place.clone()], scale, expected[block], &mut scaled);
-        sizes_of(&scaled, &mut sizes[place]);
+        sizes_of(&scaled, &mut sizes[place.clone()]);
+        ends[block] = used(&sizes[place]);
     }
-    (expected, sizes)
+    rounded
 }
 
 /// The largest multiple of a step that a code stands for.
@@ -147,10 +157,10 @@ impl Room {
         Room { beside: vec![0; longest], below: Below::new(longest) }
     }
 
-    /// What is around the first coefficients of a block, in codes of these sizes.
-    fn around<'a>(&'a mut self, block: usize, used: usize, sizes: &'a [u16], layout: &'a Layout, skip: &[bool]) -> Around<'a> {
+    /// What is around the first coefficients of a block, in codes of these sizes that end where blocks say.
+    fn around<'a>(&'a mut self, block: usize, used: usize, sizes: &'a [u16], ends: &[usize], layout: &'a Layout, skip: &[bool]) -> Around<'a> {
         let (place, scan) = (layout.range(block), layout.scan(block));
-        Near::of(block, layout, Some(skip)).beside(sizes, &mut self.beside[..used], layout);
+        Near::of(block, layout, Some(skip)).beside(sizes, |block| ends[block], &mut self.beside[..used], layout);
         self.below.start(place.len());
         Around { beside: &self.beside, below: &mut self.below, own: &sizes[place], lower: &scan.lower }
     }
@@ -276,13 +286,13 @@ mod tests {
             let image: Vec<f32> = (0..layout.image.iter().product()).map(|i| 9.0 * random(i) * random(i / 16).abs().powf(smooth)).collect();
             let skip: Vec<bool> = (0..layout.blocks()).map(|block| random(block) > 0.3).collect();
             let coefficients = forward(&image, &layout, Some(&skip), 1);
-            let (expected, sizes) = rounded(&coefficients, 1.0, &layout, &skip);
+            let Rounded { expected, sizes, ends } = rounded(&coefficients, 1.0, &layout, &skip);
             let estimate = Estimate::of(&image, layout.clone(), 1.0, &skip, 0.35);
             let (mut room, mut scaled) = (Room::new(&layout), vec![0.0; layout.scan(0).len()]);
             for block in (0..layout.blocks()).filter(|&block| !skip[block]) {
                 in_steps(&coefficients[layout.range(block)], 1.0, expected[block], &mut scaled);
                 let used = coded(&scaled);
-                let mut around = room.around(block, used, &sizes, &layout, &skip);
+                let mut around = room.around(block, used, &sizes, &ends, &layout, &skip);
                 let mut kinds: Vec<usize> = (0..used).map(|s| around.kind(s)).collect();
                 let mut others: Vec<usize> = estimate.kinds(block).collect();
                 kinds.sort();

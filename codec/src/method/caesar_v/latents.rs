@@ -49,7 +49,7 @@ pub fn cost_of(bits: f32) -> f32 {
 
 /// What the latents of a block stand for, in 1/64 step, and up to where they are.
 pub fn dequantise(latents: &[i32], points: &mut [i32]) -> usize {
-    let used = latents.iter().rposition(|&q| q != 0).map_or(0, |last| last + 1);
+    let used = transform::used(latents);
     let mut state = State::DEPENDENT;
     for (&q, point) in latents[..used].iter().zip(points) {
         let size = q.unsigned_abs().min(LIMIT as u32);
