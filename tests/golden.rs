@@ -45,6 +45,11 @@ fn goldens() -> Vec<Golden> {
             _ => (),
         }
     }
+    // Calm, and ripples in some places: blocks of several sizes.
+    let ripple = |i: usize| if (i % 88 / 24 + i / 88 % 48 / 16) % 3 == 1 { (i % 88 * 5 + i / 88 % 48 * 3) % 7 } else { 0 };
+    let patchy: Vec<f64> = field(34, 48, 88, 0.0).iter().enumerate().map(|(i, &v)| v + ripple(i) as f64).collect();
+    // Signs that nobody expects.
+    let noise: Vec<f64> = (1..=12000u32).map(|i| f64::from((i.wrapping_mul(2654435761) ^ i.wrapping_mul(40503) << 7).wrapping_mul(2246822519) >> 12)).collect();
     let big: Vec<u8> = plane.iter().flat_map(|v| (v - 12.0).to_be_bytes()).collect();
     let big = || (Layout::new(Element { order: ByteOrder::Big, ..Element::F64 }, [130, 150]), big.clone());
     // Packed once: steps of 1/8 around 40, and a few values at unequal distances.
@@ -79,6 +84,8 @@ fn goldens() -> Vec<Golden> {
         golden("caesar-v-ocean", f32s(&[11, 40, 52], &ocean), "nrmse=1e-2,method=caesar-v"),
         golden("caesar-v-line", f32s(&[19500], &plane), "nrmse=1e-2,method=caesar-v"),
         golden("caesar-v-pw-rel", big(), "pw_rel=1e-2,method=caesar-v"),
+        golden("caesar-v-noise", f32s(&[100, 120], &noise), "nrmse=5e-2,method=caesar-v"),
+        golden("caesar-v-layers", f32s(&[34, 48, 88], &patchy), "nrmse=1e-2,method=caesar-v"),
         golden("caesar-v-best", f32s(&[11, 40, 52], &stack), "nrmse=3e-3,method=caesar-v,effort=best"),
         golden("srn-sz", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz"),
         golden("srn-sz-plane", f32s(&[130, 150], &plane), "abs=1e-3,method=srn-sz"),

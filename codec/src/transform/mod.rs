@@ -49,3 +49,19 @@ pub fn step(index: u16) -> i32 {
 pub fn step_index(units: i64) -> u16 {
     (0..=LAST_STEP).rev().find(|&i| i64::from(step(i)) <= units).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn used_ends_behind_the_last_that_is_not_zero() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            let mut values = vec![0; len];
+            assert_eq!(super::used(&values), 0);
+            for last in 0..len {
+                values[last] = -1;
+                assert_eq!(super::used(&values), last + 1);
+                assert_eq!(super::used(&values[last..]), 1);
+            }
+        }
+    }
+}
