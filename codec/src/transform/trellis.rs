@@ -123,6 +123,9 @@ pub(super) fn may_be_coded(coefficient: f32) -> bool {
     coefficient.abs() > 0.9
 }
 
+/// Coefficients below this are zero, in whatever state.
+const ZERO: f32 = 0.1;
+
 /// The coefficients of a block in steps, the lowest one less its expectation.
 fn in_steps(coefficients: &[f32], scale: f32, expected: i32, scaled: &mut [f32]) {
     scale_by(coefficients, scale, scaled);
@@ -213,28 +216,33 @@ impl Path {
             let rate = rate(s);
             let size = c.abs();
             left -= size * size;
-            // The best even and the best odd code of each quantiser, and its cost.
-            let [first, second] = [0, 1].map(|quantiser: usize| {
-                let cost = |magnitude: i32| {
-                    let missed = size - (2 * magnitude - if magnitude > 0 { quantiser as i32 } else { 0 }) as f32;
-                    (missed * missed + weight * rate.of(quantiser, magnitude), magnitude)
+            let ways = if size < ZERO && s > 0 {
+                let zero = [0, 1].map(|quantiser| size * size + weight * rate.of(quantiser, 0));
+                [0, 2, 1, 3].map(|before: u8| (costs[usize::from(before)] + zero[usize::from(before >> 1)], (before, 0)))
+            } else {
+                // The best even and the best odd code of each quantiser, and its cost.
+                let [first, second] = [0, 1].map(|quantiser: usize| {
+                    let cost = |magnitude: i32| {
+                        let missed = size - (2 * magnitude - if magnitude > 0 { quantiser as i32 } else { 0 }) as f32;
+                        (missed * missed + weight * rate.of(quantiser, magnitude), magnitude)
+                    };
+                    let lower = ((size + quantiser as f32) / 2.0) as i32;
+                    let (mut even, odd) = (cost(lower + (lower & 1)), cost(lower + 1 - (lower & 1)));
+                    // Zero is cheap enough to be worth a large error.
+                    if even.1 == 2 {
+                        let zero = cost(0);
+                        even = if zero.0 < even.0 { zero } else { even };
+                    }
+                    if s == 0 && expected & 1 == 1 { [odd, even] } else { [even, odd] }
+                });
+                let sign = if *c < 0.0 { -1 } else { 1 };
+                // The better of two ways to a state: from one on an even code, from the other on an odd one.
+                let better = |even: u8, odd: u8, codes: [(f32, i32); 2]| {
+                    let (by_even, by_odd) = (costs[usize::from(even)] + codes[0].0, costs[usize::from(odd)] + codes[1].0);
+                    if by_odd < by_even { (by_odd, (odd, sign * codes[1].1)) } else { (by_even, (even, sign * codes[0].1)) }
                 };
-                let lower = ((size + quantiser as f32) / 2.0) as i32;
-                let (mut even, odd) = (cost(lower + (lower & 1)), cost(lower + 1 - (lower & 1)));
-                // Zero is cheap enough to be worth a large error.
-                if even.1 == 2 {
-                    let zero = cost(0);
-                    even = if zero.0 < even.0 { zero } else { even };
-                }
-                if s == 0 && expected & 1 == 1 { [odd, even] } else { [even, odd] }
-            });
-            let sign = if *c < 0.0 { -1 } else { 1 };
-            // The better of two ways to a state: from one on an even code, from the other on an odd one.
-            let better = |even: u8, odd: u8, codes: [(f32, i32); 2]| {
-                let (by_even, by_odd) = (costs[usize::from(even)] + codes[0].0, costs[usize::from(odd)] + codes[1].0);
-                if by_odd < by_even { (by_odd, (odd, sign * codes[1].1)) } else { (by_even, (even, sign * codes[0].1)) }
+                [better(0, 1, first), better(2, 3, second), better(1, 0, first), better(3, 2, second)]
             };
-            let ways = [better(0, 1, first), better(2, 3, second), better(1, 0, first), better(3, 2, second)];
             costs = ways.map(|way| way.0);
             self.steps.push(ways.map(|way| way.1));
             if (s + 1).is_power_of_two() || s + 1 == coefficients.len() {
