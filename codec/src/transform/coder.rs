@@ -5,8 +5,8 @@
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
 use super::edges::{Coded, Edges};
-use super::trellis::State;
 use super::layout::FREQUENCIES;
+use super::trellis::State;
 use super::{Layout, used};
 use crate::entropy::{Bit, BitCoder};
 use crate::entropy::codes::{CodeModel, Context, log_class};

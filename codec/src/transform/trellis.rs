@@ -218,6 +218,7 @@ impl Path {
             left -= size * size;
             let ways = if size < ZERO && s > 0 {
                 let zero = [0, 1].map(|quantiser| size * size + weight * rate.of(quantiser, 0));
+                // Each state's predecessor on an even code; its quantiser is its upper bit.
                 [0, 2, 1, 3].map(|before: u8| (costs[usize::from(before)] + zero[usize::from(before >> 1)], (before, 0)))
             } else {
                 // The best even and the best odd code of each quantiser, and its cost.
