@@ -1,10 +1,17 @@
 //! How many threads a call may use, and work that they share.
 
+use std::cell::LazyCell;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Each thread asks once: files of cgroups are read for it, which takes as long as some thousand values. Threads of a host may be bound to
+    /// cores of their own.
+    static CORES: LazyCell<usize> = LazyCell::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+}
 
 /// A call's share of the processor: `CAESAR_NUM_THREADS`, or the cores this process may run on (cgroups and affinity
 /// counted), divided by the calls under way, so that hosts with threads of their own are not flooded.
@@ -17,7 +24,7 @@ impl Share {
     pub fn take() -> Share {
         let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
         let wanted = std::env::var("CAESAR_NUM_THREADS").ok().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
-        let wanted = wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+        let wanted = wanted.unwrap_or_else(|| CORES.with(|cores| **cores));
         Share { threads: wanted.div_ceil(calls) }
     }
 
