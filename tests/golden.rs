@@ -86,6 +86,7 @@ fn goldens() -> Vec<Golden> {
         golden("caesar-v-pw-rel", big(), "pw_rel=1e-2,method=caesar-v"),
         golden("caesar-v-noise", f32s(&[100, 120], &noise), "nrmse=5e-2,method=caesar-v"),
         golden("caesar-v-layers", f32s(&[34, 48, 88], &patchy), "nrmse=1e-2,method=caesar-v"),
+        golden("caesar-v-signs", f32s(&[34, 48, 88], &patchy), "nrmse=1e-4,method=caesar-v"),
         golden("caesar-v-best", f32s(&[11, 40, 52], &stack), "nrmse=3e-3,method=caesar-v,effort=best"),
         golden("srn-sz", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz"),
         golden("srn-sz-plane", f32s(&[130, 150], &plane), "abs=1e-3,method=srn-sz"),

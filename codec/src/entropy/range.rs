@@ -135,6 +135,11 @@ impl<'a> Decoder<'a> {
         (0..4).fold(0, |word, i| word << 8 | u32::from(rest.get(i).copied().unwrap_or(0)))
     }
 
+    /// What follows these bytes, of which they are the beginning, is not its own.
+    pub fn end_with(&mut self, bytes: &'a [u8]) {
+        self.bytes = bytes;
+    }
+
     /// Errors when more was read than there was.
     pub fn finish(self) -> Result<()> {
         // The encoder leaves out at most the eight bytes of the last interval.

@@ -4,7 +4,7 @@
 //! to there, lowest frequency first. What is known of a coefficient: the same one in neighbouring blocks, the next
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
-use super::edges::{Coded, Edges};
+use super::edges::{Signs, Unsigned, set_sign};
 use super::layout::FREQUENCIES;
 use super::trellis::State;
 use super::{Layout, used};
@@ -183,7 +183,7 @@ pub fn code_blocks<C: BitCoder>(coder: &mut C, q: &mut [i32], mut blocks: BlockC
 }
 
 /// Says of a coefficient, by its block and scanning position, what scale a hyperprior expects.
-pub type Scale<'a> = dyn Fn(usize, usize) -> u8 + 'a;
+pub type Scale<'a> = dyn Fn(usize, usize) -> u8 + Sync + 'a;
 
 /// Codes the blocks of an image, one strip of them after the other.
 pub struct BlockCoder<'a> {
@@ -201,9 +201,10 @@ pub struct BlockCoder<'a> {
     sizes: Vec<u16>,
     beside: Vec<u32>,
     below: Below,
-    edges: Edges<'a>,
-    /// Of the block at hand.
-    coded: Vec<Coded>,
+    /// Unless they have a code of their own.
+    signs: Option<Signs<'a>>,
+    /// Of the block at hand, or of all blocks since others took it.
+    unsigned: Unsigned,
 }
 
 impl<'a> BlockCoder<'a> {
@@ -225,14 +226,24 @@ impl<'a> BlockCoder<'a> {
             sizes: vec![0; layout.len()],
             beside: vec![0; longest],
             below: Below::new(longest),
-            edges: Edges::new(layout, skip),
-            coded: Vec::new(),
+            signs: Some(Signs::new(layout, skip)),
+            unsigned: Unsigned::default(),
         }
+    }
+
+    /// Leaves signs to [`Signs::apart`]: all but those of lowest coefficients, from which others are expected.
+    pub fn without_signs(self) -> Self {
+        BlockCoder { signs: None, ..self }
     }
 
     /// Codes a strip; every one in its turn.
     pub fn code_strip<C: BitCoder>(&mut self, coder: &mut C, strip: usize, q: &mut [i32]) {
         caesar_kernels::run(Strip { blocks: self, coder, strip, q });
+    }
+
+    /// What was left to others since this was asked last.
+    pub fn take_unsigned(&mut self) -> Unsigned {
+        std::mem::take(&mut self.unsigned)
     }
 
     #[inline(always)]
@@ -268,7 +279,6 @@ impl<'a> BlockCoder<'a> {
         let used = |block: usize| reach_len(self.reach_of[block].into(), self.layout.range(block).len());
         near.beside(&self.sizes, used, &mut self.beside[..reached], self.layout);
         self.below.start(len);
-        self.coded.clear();
         let (frequency, lower, beside) = (&scan.classes[..reached], &scan.lower[..reached], &self.beside[..reached]);
         let (sizes, wanted) = (&mut self.sizes[self.layout.range(block)][..reached], &mut q[..reached]);
         let mut state = self.start;
@@ -308,7 +318,7 @@ impl<'a> BlockCoder<'a> {
             let magnitude = self.codes.code_magnitude(coder, wanted[s].unsigned_abs(), &context);
             let size = state.multiple(magnitude);
             if magnitude != 0 {
-                self.coded.push((s, size));
+                self.unsigned.coded.push((s as u16, size));
             }
             let size = size.min(u16::MAX.into());
             self.below.note(s, size, lower_sizes);
@@ -319,9 +329,21 @@ impl<'a> BlockCoder<'a> {
             surprise &= magnitude == 0;
             s += 1;
         }
-        self.edges.code_signs(coder, block, expected, &self.coded, q);
-        q[0] = q[0].wrapping_add(expected);
-        self.lowest[block] = q[0];
+        self.lowest[block] = match &mut self.signs {
+            Some(signs) => {
+                signs.code_block(coder, block, expected, &self.unsigned.coded, q);
+                self.unsigned.coded.clear();
+                q[0]
+            }
+            None => {
+                if q[0] != 0 {
+                    let negative = coder.code_raw((q[0] < 0).into(), 1) == 1;
+                    set_sign(&mut q[0], negative);
+                }
+                self.unsigned.blocks.push((block, expected, self.unsigned.coded.len()));
+                q[0].wrapping_add(expected)
+            }
+        };
     }
 }
 

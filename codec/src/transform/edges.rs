@@ -33,7 +33,15 @@ const TOGETHER: usize = 16;
 const LONGEST: usize = SIDES[SIDES.len() - 1];
 
 /// A coefficient that is not zero: its position in scanning order, and the multiple of the step that it stands for.
-pub(super) type Coded = (usize, u32);
+type Coded = (u16, u32);
+
+/// Blocks whose signs are still to come.
+#[derive(Default)]
+pub struct Unsigned {
+    /// Each with what is expected of its lowest coefficient, and where its coefficients end in `coded`.
+    pub(super) blocks: Vec<(usize, i32, usize)>,
+    pub(super) coded: Vec<Coded>,
+}
 
 /// A line of the block at hand across one of its edges.
 #[derive(Clone, Copy, Default)]
@@ -82,9 +90,11 @@ struct Edge {
 }
 
 /// What blocks show at their right and lower edges and after their last frame, and what follows from it.
-pub(super) struct Edges<'a> {
+pub struct Signs<'a> {
     layout: &'a Layout,
     skip: Option<&'a [bool]>,
+    /// The signs of lowest coefficients are known.
+    apart: bool,
     /// Points at right edges, by column of cells, frequency in time, and row of the strip.
     east: Vec<i32>,
     /// Points at lower edges, by frequency in time and column.
@@ -101,14 +111,20 @@ pub(super) struct Edges<'a> {
     worth: i64,
 }
 
-impl<'a> Edges<'a> {
+impl<'a> Signs<'a> {
+    /// Of which [`BlockCoder`](super::BlockCoder) has coded nothing but those of lowest coefficients.
+    pub fn apart(layout: &'a Layout, skip: Option<&'a [bool]>) -> Self {
+        Signs { apart: true, ..Signs::new(layout, skip) }
+    }
+
     pub(super) fn new(layout: &'a Layout, skip: Option<&'a [bool]>) -> Self {
         let Layout { frames, side, count: [layers, _, across], .. } = *layout;
         let columns = across * side;
         let edge = |_| Edge { lines: vec![Line::default(); side * side.max(frames)], misses: [Miss::NEW; SIDES.len() * PLANE_OCTAVES * PLANE_OCTAVES] };
-        Edges {
+        Signs {
             layout,
             skip,
+            apart: false,
             east: vec![0; columns / CELL * frames * side],
             south: vec![0; frames * columns],
             after: vec![0; if layers > 1 { layout.layer_len() / frames } else { 0 }],
@@ -120,12 +136,29 @@ impl<'a> Edges<'a> {
         }
     }
 
-    /// Codes the signs of all coefficients of a block that are not zero, lowest frequency first; the lowest one of all is coded less
-    /// what is `expected` of it.
-    pub(super) fn code_signs<C: BitCoder>(&mut self, coder: &mut C, block: usize, expected: i32, coded: &[Coded], q: &mut [i32]) {
-        if self.asked >= TRIAL && self.worth < i64::from(self.asked) * WORTH {
-            return code_plain(coder, coded, q);
+    /// Codes the signs of a strip; every one in its turn.
+    pub fn code_strip<C: BitCoder>(&mut self, coder: &mut C, unsigned: &Unsigned, strip: usize, q: &mut [i32]) {
+        let (before, mut start) = (strip * self.layout.strip_len(), 0);
+        for &(block, expected, end) in &unsigned.blocks {
+            let Range { start: first, end: last } = self.layout.range(block);
+            self.code_block(coder, block, expected, &unsigned.coded[start..end], &mut q[first - before..last - before]);
+            start = end;
         }
+    }
+
+    /// Codes the signs of all coefficients of a block that are not zero, lowest frequency first; `q` holds the lowest one of all less
+    /// what is `expected` of it, and then itself.
+    pub(super) fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, expected: i32, coded: &[Coded], q: &mut [i32]) {
+        if self.asked >= TRIAL && self.worth < i64::from(self.asked) * WORTH {
+            let known = usize::from(self.apart && coded.first().is_some_and(|&(position, _)| position == 0));
+            code_plain(coder, &coded[known..], q);
+        } else {
+            self.code_expected(coder, block, expected, coded, q);
+        }
+        q[0] = q[0].wrapping_add(expected);
+    }
+
+    fn code_expected<C: BitCoder>(&mut self, coder: &mut C, block: usize, expected: i32, coded: &[Coded], q: &mut [i32]) {
         let (scan, size, frames) = (self.layout.scan(block), self.layout.size(block), self.layout.frames);
         for (edge, lines) in self.edges.iter_mut().zip([frames * scan.side, frames * scan.side, scan.side * scan.side]) {
             edge.lines[..lines].fill(Line::default());
@@ -133,7 +166,7 @@ impl<'a> Edges<'a> {
         let mut times = 0u32;
         self.parts.clear();
         for &(position, multiple) in coded {
-            let (t, parts) = parts(scan, size, position, multiple);
+            let (t, parts) = parts(scan, size, position.into(), multiple);
             times |= 1 << t;
             for (edge, part) in self.edges.iter_mut().zip(parts) {
                 edge.lines[usize::from(part.line)].open += square(part.shown);
@@ -147,6 +180,7 @@ impl<'a> Edges<'a> {
             (*missing, *opposite) = (missing.wrapping_sub(mean), mean);
         }
         for (parts, &(position, _)) in self.parts.iter().zip(coded) {
+            let q = &mut q[usize::from(position)];
             let mut evidence = 0;
             for ((edge, part), known) in self.edges.iter_mut().zip(parts).zip(known) {
                 let Line { missing, open, .. } = &mut edge.lines[usize::from(part.line)];
@@ -158,10 +192,13 @@ impl<'a> Edges<'a> {
             let class = (evidence.unsigned_abs() as usize).min(CLASSES - 1);
             // By how much it is oftener right than wrong: what it says adds up to the square of that in the mean, as bits saved do.
             let sure = i64::from(self.is_right[class].p1()) - 32768;
-            let right = self.is_right[class].code(coder, (q[position] < 0) == (evidence < 0));
-            let negative = right == (evidence < 0);
-            set_sign(&mut q[position], negative);
-            (self.asked, self.worth) = (self.asked + 1, self.worth + if right { sure } else { -sure });
+            let mut negative = *q < 0;
+            if !(self.apart && position == 0) {
+                let right = self.is_right[class].code(coder, negative == (evidence < 0));
+                negative = right == (evidence < 0);
+                set_sign(q, negative);
+                (self.asked, self.worth) = (self.asked + 1, self.worth + if right { sure } else { -sure });
+            }
             for ((edge, part), known) in self.edges.iter_mut().zip(parts).zip(known) {
                 let Line { missing, opposite, open } = &mut edge.lines[usize::from(part.line)];
                 let shown = if negative { -part.shown } else { part.shown };
@@ -247,13 +284,13 @@ impl<'a> Edges<'a> {
 /// Codes signs of which nothing is expected.
 fn code_plain<C: BitCoder>(coder: &mut C, coded: &[Coded], q: &mut [i32]) {
     for some in coded.chunks(TOGETHER) {
-        let negative = some.iter().rev().fold(0, |signs, &(position, _)| signs << 1 | u32::from(q[position] < 0));
+        let negative = some.iter().rev().fold(0, |signs, &(position, _)| signs << 1 | u32::from(q[usize::from(position)] < 0));
         let negative = coder.code_raw(negative, some.len() as u32);
-        some.iter().enumerate().for_each(|(i, &(position, _))| set_sign(&mut q[position], negative >> i & 1 == 1));
+        some.iter().enumerate().for_each(|(i, &(position, _))| set_sign(&mut q[usize::from(position)], negative >> i & 1 == 1));
     }
 }
 
-fn set_sign(q: &mut i32, negative: bool) {
+pub(super) fn set_sign(q: &mut i32, negative: bool) {
     *q = if negative { q.wrapping_abs().wrapping_neg() } else { q.wrapping_abs() };
 }
 

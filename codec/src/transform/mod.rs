@@ -11,6 +11,7 @@ mod trellis;
 
 pub use coder::{BlockCoder, Scale, code_blocks};
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse, inverse_strip};
+pub use edges::Signs;
 pub use estimate::{Estimate, Rates};
 pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, Scan};
 pub use partition::{Partition, SIDES};

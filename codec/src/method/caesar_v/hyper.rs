@@ -131,7 +131,7 @@ pub struct Scales {
 
 impl Scales {
     /// The scale index, eight to an octave, of a latent, by block and position.
-    pub fn lookup(&self) -> impl Fn(usize, usize) -> u8 + '_ {
+    pub fn lookup(&self) -> impl Fn(usize, usize) -> u8 + Sync + '_ {
         |block, position| self.index[block * self.channels + self.channel_of[position]]
     }
 }

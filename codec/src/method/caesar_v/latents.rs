@@ -1,21 +1,80 @@
 //! Latents: the coefficients of the block transform in units of the step.
 
-use super::hyper::Scales;
 use crate::entropy::BitCoder;
-use crate::transform::{self, BlockCoder, Estimate, FRACTION_BITS, Layout, Rates, State};
+use crate::transform::{self, BlockCoder, Estimate, FRACTION_BITS, Layout, Rates, Signs, State};
+use std::sync::mpsc;
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
 const LIMIT: i32 = 1 << (transform::MAX_INPUT_BITS - FRACTION_BITS);
 
-/// Codes the latents of a tile, under a hyperprior's scales when there are any.
-pub fn code<C: BitCoder>(coder: &mut C, latents: &mut [i32], scales: Option<&Scales>, layout: &Layout, skipped: &[bool]) {
-    let scale = scales.map(Scales::lookup);
-    transform::code_blocks(coder, latents, self::coder(layout, scale.as_ref().map(|scale| scale as _), skipped));
+/// Codes the latents of a tile, strip of blocks after strip.
+pub struct LatentCoder<'a, C> {
+    layout: &'a Layout,
+    blocks: BlockCoder<'a>,
+    coder: &'a mut C,
+    /// Where they have a code of their own.
+    signs: Option<(Signs<'a>, &'a mut C)>,
 }
 
-/// Codes them row of blocks after row of blocks.
-pub fn coder<'a>(layout: &'a Layout, scale: Option<&'a transform::Scale>, skipped: &'a [bool]) -> BlockCoder<'a> {
-    BlockCoder::new(layout, scale, Some(skipped), State::DEPENDENT)
+impl<'a, C: BitCoder + Send> LatentCoder<'a, C> {
+    /// `scale`: when a hyperprior gives one. `signs`: for a code of their own.
+    pub fn new(coder: &'a mut C, signs: Option<&'a mut C>, scale: Option<&'a transform::Scale>, layout: &'a Layout, skipped: &'a [bool]) -> Self {
+        let blocks = BlockCoder::new(layout, scale, Some(skipped), State::DEPENDENT);
+        let blocks = if signs.is_some() { blocks.without_signs() } else { blocks };
+        let signs = signs.map(|coder| (Signs::apart(layout, Some(skipped)), coder));
+        LatentCoder { layout, blocks, coder, signs }
+    }
+
+    pub fn code(mut self, latents: &mut [i32]) {
+        let strip = self.layout.strip_len().max(1);
+        latents.chunks_exact_mut(strip).enumerate().for_each(|(i, latents)| self.code_strip(i, latents));
+    }
+
+    fn code_strip(&mut self, strip: usize, latents: &mut [i32]) {
+        self.blocks.code_strip(self.coder, strip, latents);
+        if let Some((signs, coder)) = &mut self.signs {
+            signs.code_strip(*coder, &self.blocks.take_unsigned(), strip, latents);
+        }
+    }
+
+    /// Reads each strip in its turn.
+    pub fn reader(mut self) -> impl FnMut(usize) -> Vec<i32> + Send {
+        move |strip| {
+            let mut latents = vec![0; self.layout.strip_len()];
+            self.code_strip(strip, &mut latents);
+            latents
+        }
+    }
+
+    /// Reads on two threads: magnitudes of all strips on one, signs of each strip in its turn on another, which waits for them.
+    pub fn readers(self) -> (impl FnOnce() + 'a, impl FnMut(usize) -> Vec<i32> + Send + 'a) where C: 'a {
+        let LatentCoder { layout, mut blocks, coder, signs } = self;
+        let (sender, receiver) = mpsc::channel();
+        let magnitudes = move || {
+            for strip in 0..layout.strips() {
+                let mut latents = vec![0; layout.strip_len()];
+                blocks.code_strip(coder, strip, &mut latents);
+                // Nobody receives it where the other thread failed.
+                let _ = sender.send((latents, blocks.take_unsigned()));
+            }
+        };
+        let mut signs = signs;
+        let latents = move |strip: usize| {
+            let (mut latents, unsigned) = receiver.recv().expect("magnitudes of every strip");
+            if let Some((signs, coder)) = &mut signs {
+                signs.code_strip(*coder, &unsigned, strip, &mut latents);
+            }
+            latents
+        };
+        (magnitudes, latents)
+    }
+}
+
+/// So many signs are worth a code of their own.
+const MANY_SIGNS: usize = 10_000;
+
+pub fn are_signs_many(latents: &[i32]) -> bool {
+    latents.iter().filter(|&&q| q != 0).count() >= MANY_SIGNS
 }
 
 /// Multiples that codes stand for are of 5/8 step: what dependent quantisation errs then is what plain rounding to a step would.

@@ -25,6 +25,7 @@ use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
 use crate::transform::{self, Layout, MAX_BLOCK, Partition, SIDES};
+use latents::LatentCoder;
 use padding::Padding;
 
 /// The role of the models that suit a tile and an effort: stacks need enough frames to fill half a block.
@@ -66,12 +67,37 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
     let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &layout, &model)?;
     let scale = scales.as_ref().map(hyper::Scales::lookup);
     let skipped = padding.skipped(mask, &layout);
-    let mut blocks = latents::coder(&layout, scale.as_ref().map(|scale| scale as _), &skipped);
-    let strip = |i: usize, latents: &mut [i32]| blocks.code_strip(&mut coder, i, latents);
-    let prediction = synthesis::predict(strip, &layout, &settings, &padding, &model)?;
+    let mut coder_of_signs = None;
+    if settings.apart {
+        let (rest, signs) = split_signs(bytes)?;
+        coder.end_with(rest);
+        coder_of_signs = Some(Decoder::new(signs));
+    }
+    let latents = LatentCoder::new(&mut coder, coder_of_signs.as_mut(), scale.as_ref().map(|scale| scale as _), &layout, &skipped);
+    let prediction = if settings.apart && threads > 1 {
+        let (magnitudes, strip) = latents.readers();
+        synthesis::predict(strip, Some(Box::new(magnitudes)), &layout, &settings, &padding, &model)?
+    } else {
+        synthesis::predict(latents.reader(), None, &layout, &settings, &padding, &model)?
+    };
+    coder_of_signs.map_or(Ok(()), Decoder::finish)?;
     let decoded = residual::decode(&mut coder, prediction, shape, mask)?;
     coder.finish()?;
     Ok(decoded)
+}
+
+/// Appends signs to the rest of a tile, and how many bytes they are.
+fn append_signs(rest: &mut Vec<u8>, signs: &[u8]) {
+    // Nothing of them is among the first bytes, which are read before it is known where the rest ends.
+    rest.resize(rest.len().max(8), 0);
+    rest.extend_from_slice(signs);
+    rest.extend_from_slice(&(signs.len() as u32).to_le_bytes());
+}
+
+/// What [`append_signs`] put together.
+fn split_signs(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
+    let split = bytes.split_last_chunk().and_then(|(both, len)| both.split_at_checked(both.len().checked_sub(u32::from_le_bytes(*len) as usize)?));
+    split.map_or_else(|| corrupt(format!("no signs in {} bytes", bytes.len())), Ok)
 }
 
 /// Binary digits of the largest value of a tile.
@@ -90,6 +116,8 @@ struct Settings {
     hyper: bool,
     /// The decoder network's correction is added.
     sharpen: bool,
+    /// Signs have a code of their own.
+    apart: bool,
     /// Index of the step ([`transform::step`]).
     step: u16,
     /// Of the tile, in lattice units.
@@ -102,13 +130,13 @@ impl Settings {
         let size = coder.code_raw(self.size.into(), 2) as u8;
         let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
         let split = size > 0 && flag(self.split);
-        let (joint, hyper, sharpen) = (flag(self.joint), !split && flag(self.hyper), flag(self.sharpen));
+        let (joint, hyper, sharpen, apart) = (flag(self.joint), !split && flag(self.hyper), flag(self.sharpen), flag(self.apart));
         let step = coder.code_raw(self.step.into(), transform::STEP_BITS) as u16;
         let mean = code_mean(coder, self.mean)?;
         if step > transform::LAST_STEP {
             return corrupt(format!("step {step}"));
         }
-        Ok(Settings { size, split, joint, hyper, sharpen, step, mean })
+        Ok(Settings { size, split, joint, hyper, sharpen, apart, step, mean })
     }
 
     /// Frames of a block, where a model has so many.

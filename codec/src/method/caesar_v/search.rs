@@ -1,10 +1,12 @@
 //! What the encoder tries: ways to cut a tile, steps, network, hyperprior; the smallest stream wins.
 
 use super::analysis::{self, Analysis};
+use super::hyper::{self, Scales};
+use super::latents::{self, LatentCoder};
 use super::padding::Padding;
 use super::steps::{self, Search};
 use super::synthesis::predict;
-use super::{Networks, Settings, hyper, latents};
+use super::{Networks, Settings, append_signs};
 use crate::entropy::Encoder;
 use crate::error::Result;
 use crate::lattice::{Coded, Tile};
@@ -52,7 +54,7 @@ impl Task<'_> {
         let base = Settings { sharpen: true, step: start.step, ..analysis.settings };
         let open = |settings: Settings, model: &Networks| Candidate::of(analysis.latents(settings.step, rates, model.threads), settings, analysis, padding, model);
         let closed = |candidate: Candidate| -> Result<Closed> {
-            let coded = candidate.encode(tile, target, analysis, model)?;
+            let coded = candidate.encode(tile, target, effort, analysis, model)?;
             Ok((residual::cost(&coded, tile, target), coded, candidate))
         };
         let cheapest = |first: u16| {
@@ -166,8 +168,8 @@ struct Candidate {
 impl Candidate {
     fn of(latents: Vec<i32>, settings: Settings, analysis: &Analysis, padding: &Padding, model: &Networks) -> Result<Candidate> {
         let len = analysis.layout.strip_len();
-        let strip = |i: usize, strip: &mut [i32]| strip.copy_from_slice(&latents[i * len..][..len]);
-        let prediction = predict(strip, &analysis.layout, &settings, padding, model)?;
+        let strip = |i: usize| latents[i * len..][..len].to_vec();
+        let prediction = predict(strip, None, &analysis.layout, &settings, padding, model)?;
         Ok(Candidate { settings, latents, prediction })
     }
 
@@ -176,20 +178,27 @@ impl Candidate {
         Candidate::of(self.latents.clone(), Settings { sharpen: false, ..self.settings }, analysis, padding, model)
     }
 
-    fn encode(&self, tile: &Tile, target: Target, analysis: &Analysis, model: &Networks) -> Result<Coded> {
+    fn encode(&self, tile: &Tile, target: Target, effort: Effort, analysis: &Analysis, model: &Networks) -> Result<Coded> {
         let mut latents = self.latents.clone();
         let mut hyper = match self.settings.hyper {
             true => Some(hyper::analyse(&latents, &analysis.layout, model)?),
             false => None,
         };
-        let mut coder = Encoder::new();
-        self.settings.code(&mut coder)?;
+        // That costs some bytes, for the sake of time.
+        let apart = effort != Effort::Best && latents::are_signs_many(&latents);
+        let (mut coder, mut signs) = (Encoder::new(), apart.then(Encoder::new));
+        Settings { apart, ..self.settings }.code(&mut coder)?;
         if self.settings.split {
             analysis.partition.clone().code(&mut coder);
         }
         let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &analysis.layout, model)?;
-        latents::code(&mut coder, &mut latents, scales.as_ref(), &analysis.layout, &analysis.skipped);
+        let scale = scales.as_ref().map(Scales::lookup);
+        LatentCoder::new(&mut coder, signs.as_mut(), scale.as_ref().map(|scale| scale as _), &analysis.layout, &analysis.skipped).code(&mut latents);
         let decoded = residual::encode(&mut coder, tile, self.prediction.clone(), target)?;
-        Ok(Coded { bytes: coder.finish(), decoded })
+        let mut bytes = coder.finish();
+        if let Some(signs) = signs {
+            append_signs(&mut bytes, &signs.finish());
+        }
+        Ok(Coded { bytes, decoded })
     }
 }

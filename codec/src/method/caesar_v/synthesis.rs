@@ -12,9 +12,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 /// Rows of a band that no network sees.
 const PLAIN: usize = 64;
 
-/// The prediction that latents stand for, in lattice units, in the tile's shape. `strip` fills in the latents of each strip of blocks,
-/// one after the other.
-pub fn predict(strip: impl FnMut(usize, &mut [i32]), layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
+/// The prediction that latents stand for, in lattice units, in the tile's shape. `strip` gives the latents of each strip of blocks,
+/// one after the other; `ahead` is what it waits for, if anything, and done on another thread where there is one.
+pub fn predict(strip: impl FnMut(usize) -> Vec<i32> + Send, ahead: Option<Box<dyn FnOnce() + '_>>, layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
     let mut prediction = vec![0; padding.points()];
     let head = settings.sharpen.then(|| Head::of(model)).transpose()?;
     let strips = layout.strips();
@@ -29,7 +29,7 @@ pub fn predict(strip: impl FnMut(usize, &mut [i32]), layout: &Layout, settings: 
         next: AtomicUsize::new(0),
         failure: Mutex::default(),
     };
-    synthesis.run(strip, model.threads);
+    synthesis.run(strip, ahead, model.threads);
     let failure = lock(&synthesis.failure).take();
     drop(synthesis);
     failure.map_or(Ok(prediction), Err)
@@ -90,29 +90,41 @@ struct Synthesis<'a> {
 }
 
 impl<'a> Synthesis<'a> {
-    fn run(&self, mut strip: impl FnMut(usize, &mut [i32]), threads: usize) {
-        let help = || {
-            while let Some(band) = self.take() {
-                self.complete.wait_for(band.needs);
-                self.make(band);
-            }
-        };
-        std::thread::scope(|scope| {
-            // A machine that gives no more threads does with this one.
-            let spawned = (1..threads.min(self.bands.len())).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
-            let alone = spawned.take_while(|spawned| spawned.is_ok()).count() == 0;
+    fn run(&self, strip: impl FnMut(usize) -> Vec<i32> + Send, ahead: Option<Box<dyn FnOnce() + '_>>, threads: usize) {
+        // Whoever comes first completes all strips.
+        let strip = Mutex::new(Some(strip));
+        let complete = |alone: bool| {
+            let Some(mut strip) = lock(&strip).take() else { return };
             let complete = Writer(&self.complete);
             for (i, latents) in self.latents.iter().enumerate() {
-                let mut read = vec![0; self.layout.strip_len()];
-                strip(i, &mut read);
-                *lock(latents) = read;
+                *lock(latents) = strip(i);
                 complete.0.set(i + 1);
                 // While they are in the cache.
                 while alone && self.bands.get(self.next.load(Ordering::Relaxed)).is_some_and(|band| band.needs <= i + 1) {
                     self.take().into_iter().for_each(|band| self.make(band));
                 }
             }
-            drop(complete);
+        };
+        let help = || {
+            while let Some(band) = self.take() {
+                self.complete.wait_for(band.needs);
+                self.make(band);
+            }
+        };
+        let is_ahead = ahead.is_some();
+        let beside = || {
+            if is_ahead {
+                complete(false);
+            }
+            help();
+        };
+        std::thread::scope(|scope| {
+            // A machine that gives no more threads does with this one.
+            let wanted = threads.min(self.bands.len() + usize::from(is_ahead));
+            let spawned = (1..wanted).map(|_| std::thread::Builder::new().spawn_scoped(scope, beside));
+            let alone = spawned.take_while(|spawned| spawned.is_ok()).count() == 0;
+            ahead.into_iter().for_each(|ahead| ahead());
+            complete(alone);
             help();
         });
     }

@@ -213,14 +213,43 @@ fn the_hyperprior_is_read_back() {
         assert!(hyper.iter().any(|&z| z != hyper[0]));
         let mut coder = Encoder::new();
         let scales = hyper::coded_scales(&mut coder, Some(&mut hyper), &layout, &model).unwrap();
-        latents::code(&mut coder, &mut latents, scales.as_ref(), &layout, &skipped);
+        let lookup = scales.as_ref().map(hyper::Scales::lookup);
+        LatentCoder::new(&mut coder, None, lookup.as_ref().map(|scale| scale as _), &layout, &skipped).code(&mut latents);
         let bytes = coder.finish();
         let (mut latents, mut hyper) = (vec![0; original.len()], hyper::blank(&layout));
         let mut coder = Decoder::new(&bytes);
         let scales = hyper::coded_scales(&mut coder, Some(&mut hyper), &layout, &model).unwrap();
-        latents::code(&mut coder, &mut latents, scales.as_ref(), &layout, &skipped);
+        let lookup = scales.as_ref().map(hyper::Scales::lookup);
+        LatentCoder::new(&mut coder, None, lookup.as_ref().map(|scale| scale as _), &layout, &skipped).code(&mut latents);
         assert!(latents == original);
         assert_eq!(hyper, written);
+    }
+}
+
+/// A rough field, most of whose latents are not zero.
+#[test]
+fn many_signs_have_a_code_of_their_own() {
+    let shape = [8, 96, 96];
+    let values = field(shape, 60_000.0, 9000);
+    let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
+    let model = Toy::new(8);
+    let encode = |effort: Effort| encode(&tile, Target::MeanSquare(1e6), effort, true, &model, 2).unwrap().unwrap();
+    let settings = |bytes: &[u8]| Settings::default().code(&mut Decoder::new(bytes)).unwrap();
+    let coded = encode(Effort::Balanced);
+    assert!(settings(&coded.bytes).apart && !settings(&encode(Effort::Best).bytes).apart);
+    for threads in 1..4 {
+        assert!(decode(&coded.bytes, shape, None, &model, threads).unwrap() == coded.decoded, "{threads} threads");
+    }
+    // Their bytes are as many as the last four say.
+    let (rest, signs) = split_signs(&coded.bytes).unwrap();
+    assert!(signs.len() > 1000 && rest.len() + signs.len() + 4 == coded.bytes.len());
+    for len in [0, 1, 1 << 16, u32::MAX, coded.bytes.len() as u32 - 3, coded.bytes.len() as u32 - 4] {
+        let mut damaged = coded.bytes.clone();
+        damaged.splice(coded.bytes.len() - 4.., len.to_le_bytes());
+        assert!(decode(&damaged, shape, None, &model, 2).is_err(), "{len} bytes of signs");
+    }
+    for kept in [0, 3, 4, 7, coded.bytes.len() / 2, coded.bytes.len() - 1] {
+        let _ = decode(&coded.bytes[..kept], shape, None, &model, 2);
     }
 }
 
