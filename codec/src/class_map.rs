@@ -3,7 +3,6 @@
 use crate::entropy::{Bit, BitCoder, Decoder, Encoder};
 use crate::error::{Result, corrupt};
 use crate::mask::UNLISTED;
-use std::ops::Range;
 
 /// Writes a map of classes: the highest class in one byte, then the map. Nothing at all when every class is 0.
 pub fn encode_classes(classes: &[u8], shape: [usize; 3]) -> Vec<u8> {
@@ -112,17 +111,25 @@ fn calm_around(frame: &[u8], before: Option<&[u8]>, columns: usize, at: usize, x
         return None;
     }
     let class = frame[at - 1];
-    let alike = |points: &[u8], range: Range<usize>| points.get(range).is_some_and(|points| points.iter().all(|&c| c == class));
-    let beside = |at: usize| at - 1..at + CELL + 1;
-    let calm = alike(frame, beside(at - columns)) && before.is_none_or(|before| alike(before, beside(at)));
+    let beside = |points: &[u8], at: usize| are_all::<{ CELL + 2 }>(points, at - 1, class);
+    if !beside(frame, at - columns) || before.is_some_and(|before| !beside(before, at)) {
+        return None;
+    }
     let further = [
         class != 0,
-        alike(frame, at - columns + CELL + 1..at - columns + 2 * CELL),
-        at >= 2 * columns && alike(frame, beside(at - 2 * columns)),
-        before.is_some_and(|before| alike(before, beside(at + columns))),
-        at >= 3 * columns && alike(frame, beside(at - 3 * columns)),
+        are_all::<{ CELL - 1 }>(frame, at - columns + CELL + 1, class),
+        at >= 2 * columns && beside(frame, at - 2 * columns),
+        before.is_some_and(|before| beside(before, at + columns)),
+        at >= 3 * columns && beside(frame, at - 3 * columns),
     ];
-    calm.then(|| further.iter().fold(0, |context, &bit| context << 1 | usize::from(bit)))
+    Some(further.iter().fold(0, |context, &bit| context << 1 | usize::from(bit)))
+}
+
+/// Whether `N` points are there from a place on, all of one class.
+fn are_all<const N: usize>(points: &[u8], start: usize, class: u8) -> bool {
+    let some = points.get(start..).and_then(|points| points.first_chunk::<N>());
+    // Each is looked at: so all are at once.
+    some.is_some_and(|some| some.iter().fold(true, |all, &c| all & (c == class)))
 }
 
 #[cfg(test)]
