@@ -17,7 +17,8 @@ pub enum Domain {
 
 /// How lattice integers become values: `origin + step · v`, held within `low..=high`, in f64, then rounded to
 /// the stored type. The origin is the middle of the range; clamping never moves a value away from its
-/// original and keeps the decoded field inside the range of the data (no negative rain).
+/// original and keeps the decoded field inside the range of the data (no negative rain), or a step at most outside where that lets both ends
+/// be f32: so a stream has them in half as many bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lattice {
     pub domain: Domain,
@@ -49,6 +50,7 @@ impl Lattice {
             let step = f64::from_bits((error / (half_bin + 0.5)).to_bits() >> 32 << 32);
             // One factor of two in the origin's favour, one for predictions that overshoot.
             let fits = step.is_normal() && range.is_finite() && range / step < f64::from(LATTICE_LIMIT);
+            let (low, high) = Some(around(low, high)).filter(|(l, h)| low - l <= step && h - high <= step).unwrap_or((low, high));
             fits.then_some(Lattice { domain, low, high, step, bin_bits })
         })
     }
@@ -234,6 +236,14 @@ impl Lattice {
         let half_bin = if self.bin_bits == 0 { 0.0 } else { (1 << (self.bin_bits - 1)) as f64 };
         self.step * (half_bin + 0.5)
     }
+}
+
+/// The ends of the narrowest range around another that are f32, or infinite.
+fn around(low: f64, high: f64) -> (f64, f64) {
+    let (below, above) = (low as f32, high as f32);
+    let below = if f64::from(below) > low { below.next_down() } else { below };
+    let above = if f64::from(above) < high { above.next_up() } else { above };
+    (below.into(), above.into())
 }
 
 #[cfg(test)]

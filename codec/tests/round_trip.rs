@@ -232,6 +232,25 @@ fn bounds_from_loose_to_tight() {
     assert!(last < bytes.len());
 }
 
+/// Doubles between doubles, at bounds that let a stream say them in short and at bounds that do not.
+#[test]
+fn ends_of_ranges_in_short_and_in_full() {
+    for scale in [1.0, 1e-300, 1e300] {
+        for low in [0.0, 0.1] {
+            let values: Vec<f64> = (0..3000).map(|i| scale * (low + f64::from(i % 100) / 123.0)).collect();
+            let layout = Layout::new(Element::F64, [30, 100]);
+            let bytes = f64_bytes(&values, ByteOrder::Little);
+            for bound in [1e-2, 1e-5, 1e-7] {
+                let stream = check(&layout, &bytes, &Options { bound: Bound::Relative(bound), ..Options::default() });
+                let decoded = f64_values(&Codec::classical().decode(&stream).unwrap().bytes, ByteOrder::Little);
+                let beyond = decoded.iter().map(|&v| (scale * low - v).max(v - values[99])).fold(0.0, f64::max);
+                assert!(beyond <= bound * (values[99] - values[0]) / 128.0, "{beyond:e} beyond the range at {bound:e}");
+                assert!(low > 0.0 || decoded.iter().all(|&v| v >= 0.0));
+            }
+        }
+    }
+}
+
 #[test]
 fn arrays_of_several_tiles() {
     let shape = [40, 300, 310];

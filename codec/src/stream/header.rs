@@ -80,11 +80,12 @@ impl Header {
             let step = (lattice.step.to_bits() >> 32) as u32;
             let code = step | u32::from(lattice.domain == Domain::Logarithmic) << 31;
             out.extend_from_slice(&code.to_le_bytes());
-            for number in [lattice.low, lattice.high] {
-                match is_single(lattice.domain, element.size) {
-                    true => out.extend_from_slice(&(number as f32).to_le_bytes()),
-                    false => out.extend_from_slice(&number.to_le_bytes()),
-                }
+            let ends = [lattice.low, lattice.high];
+            if ends.iter().all(|&end| f64::from(end as f32) == end) {
+                ends.iter().for_each(|&end| out.extend_from_slice(&(end as f32).to_le_bytes()));
+            } else {
+                out.extend_from_slice(&f32::NAN.to_le_bytes());
+                ends.iter().for_each(|end| out.extend_from_slice(&end.to_le_bytes()));
             }
             for bits in &self.specials {
                 out.extend_from_slice(&bits.to_le_bytes()[..element.size]);
@@ -160,8 +161,8 @@ impl Header {
             let code = reader.u32()?;
             let domain = if code >> 31 == 0 { Domain::Linear } else { Domain::Logarithmic };
             let step = f64::from_bits(u64::from(code << 1 >> 1) << 32);
-            let mut number = || if is_single(domain, element.size) { reader.f32().map(f64::from) } else { reader.f64() };
-            let (low, high) = (number()?, number()?);
+            let first = reader.f32()?;
+            let (low, high) = if first.is_nan() { (reader.f64()?, reader.f64()?) } else { (first.into(), reader.f32()?.into()) };
             let found = Lattice { domain, bin_bits, low, high, step };
             for _ in 0..count {
                 let mut bits = [0; 8];
@@ -181,9 +182,4 @@ impl Header {
         }
         Ok(Header { version, layout, options, margin, lattice, specials, plan, models })
     }
-}
-
-/// Whether the range of a lattice is stored in four bytes: its ends are values of the array, but for logarithms.
-fn is_single(domain: Domain, element_size: usize) -> bool {
-    domain == Domain::Linear && element_size == 4
 }
