@@ -64,7 +64,7 @@ fn a_folder_may_be_named_itself() {
 #[test]
 fn a_missing_model_is_named_with_the_variable_to_set() {
     let missing = store(&[]).by_hash(&ModelHash([0xab; ModelHash::SIZE])).err().unwrap();
-    assert_eq!(missing, Error::ModelMissing { hash: "ab".repeat(8) });
+    assert_eq!(missing, Error::ModelMissing { hash: "ab".repeat(ModelHash::SIZE) });
     assert!(missing.to_string().contains("CAESAR_MODEL_PATH"));
 }
 
