@@ -50,7 +50,9 @@ impl Lattice {
             let step = f64::from_bits((error / (half_bin + 0.5)).to_bits() >> 32 << 32);
             // One factor of two in the origin's favour, one for predictions that overshoot.
             let fits = step.is_normal() && range.is_finite() && range / step < f64::from(LATTICE_LIMIT);
-            let (low, high) = Some(around(low, high)).filter(|(l, h)| low - l <= step && h - high <= step).unwrap_or((low, high));
+            // A constant comes back as it was.
+            let short = Some(around(low, high)).filter(|(below, above)| low < high && low - below <= step && above - high <= step);
+            let (low, high) = short.unwrap_or((low, high));
             fits.then_some(Lattice { domain, low, high, step, bin_bits })
         })
     }

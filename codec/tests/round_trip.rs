@@ -232,6 +232,18 @@ fn bounds_from_loose_to_tight() {
     assert!(last < bytes.len());
 }
 
+#[test]
+fn constants_come_back_as_they_were() {
+    for bound in ["abs=1e-2", "pw_rel=1e-2", "nrmse=1e-2"] {
+        for len in [1, 500] {
+            let (layout, bytes) = (Layout::new(Element::F64, [len]), f64_bytes(&vec![0.1; len], ByteOrder::Little));
+            let stream = Codec::classical().encode(&layout, &bytes, &format!("{bound},method=interpolation").parse().unwrap()).unwrap();
+            let decoded = f64_values(&Codec::classical().decode(&stream).unwrap().bytes, ByteOrder::Little);
+            assert!(decoded.iter().all(|v| (v - 0.1).abs() < 1e-16), "{bound}: {len} times {}", decoded[0]);
+        }
+    }
+}
+
 /// Doubles between doubles, at bounds that let a stream say them in short and at bounds that do not.
 #[test]
 fn ends_of_ranges_in_short_and_in_full() {
