@@ -251,6 +251,12 @@ fn many_signs_have_a_code_of_their_own() {
     for kept in [0, 3, 4, 7, coded.bytes.len() / 2, coded.bytes.len() - 1] {
         let _ = decode(&coded.bytes[..kept], shape, None, &model, 2);
     }
+    // Whatever is read, no thread waits for another that has given up.
+    for i in 0..200usize {
+        let mut damaged = coded.bytes.clone();
+        damaged[i * 7919 % coded.bytes.len()] ^= 1 << (i % 8);
+        let _ = decode(&damaged, shape, None, &model, 1 + i % 3);
+    }
 }
 
 #[test]
