@@ -17,8 +17,8 @@ pub enum Domain {
 
 /// How lattice integers become values: `origin + step · v`, held within `low..=high`, in f64, then rounded to
 /// the stored type. The origin is the middle of the range; clamping never moves a value away from its
-/// original and keeps the decoded field inside the range of the data (no negative rain), or a step at most outside where that lets both ends
-/// be f32: so a stream has them in half as many bytes.
+/// original and keeps the decoded field inside the range of the data (no negative rain), or 1/128 of the bound outside where that lets both
+/// ends be f32: so a stream has them in half as many bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lattice {
     pub domain: Domain,
@@ -51,7 +51,7 @@ impl Lattice {
             // One factor of two in the origin's favour, one for predictions that overshoot.
             let fits = step.is_normal() && range.is_finite() && range / step < f64::from(LATTICE_LIMIT);
             // A constant comes back as it was.
-            let short = Some(around(low, high)).filter(|(below, above)| low < high && low - below <= step && above - high <= step);
+            let short = Some(around(low, high)).filter(|(below, above)| low < high && (low - below).max(above - high) <= error / 128.0);
             let (low, high) = short.unwrap_or((low, high));
             fits.then_some(Lattice { domain, low, high, step, bin_bits })
         })

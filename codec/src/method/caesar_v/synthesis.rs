@@ -13,7 +13,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 const PLAIN: usize = 64;
 
 /// The prediction that latents stand for, in lattice units, in the tile's shape. `strip` gives the latents of each strip of blocks,
-/// one after the other; `ahead` is what it waits for, if anything, and done on another thread where there is one.
+/// one after the other; `ahead` is what it waits for, if anything: done on this thread, while another asks for strips if there is one.
 pub fn predict(strip: impl FnMut(usize) -> Vec<i32> + Send, ahead: Option<Box<dyn FnOnce() + '_>>, layout: &Layout, settings: &Settings, padding: &Padding, model: &Networks) -> Result<Vec<i32>> {
     let mut prediction = vec![0; padding.points()];
     let head = settings.sharpen.then(|| Head::of(model)).transpose()?;
