@@ -1,5 +1,6 @@
 //! How many threads a call may use, and work that they share.
 
+use caesar_kernels::with_helpers;
 use std::cell::LazyCell;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -68,12 +69,6 @@ pub(crate) fn pieces_side_by_side<T: Send>(threads: usize, items: &mut [T], len:
 
 /// Does `work` on so many threads, this one among them. What a machine that gives no more threads (process limits of a batch system)
 /// leaves undone, those do that it gave.
-///
-/// Threads live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.
 fn on_threads(threads: usize, work: impl Fn() + Sync) {
-    std::thread::scope(|scope| {
-        let spawned = (1..threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, &work));
-        let _ = spawned.take_while(Result::is_ok).count();
-        work();
-    });
+    with_helpers(threads.saturating_sub(1), &work, |_| work());
 }

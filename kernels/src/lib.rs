@@ -2,10 +2,11 @@
 //!
 //! [`Isa`] says which instructions a processor has. [`Predictor`] is the network of the method SRN-SZ: it corrects linear
 //! predictions of lattice values and tells the scale of what is left, the same integers with every instruction set.
-//! [`loops!`] compiles what needs no kernel of its own for wide registers. [`Team`] has a second thread do half of some work.
+//! [`loops!`] compiles what needs no kernel of its own for wide registers. [`Team`] has a second thread do half of some work, [`with_helpers`] more threads a part of it.
 
 #[cfg(target_arch = "x86_64")]
 pub mod amx;
+mod helpers;
 mod isa;
 mod loops;
 mod portable;
@@ -15,6 +16,7 @@ mod scales;
 mod team;
 mod vector;
 
+pub use helpers::{look_until, with_helpers};
 pub use isa::{Isa, Set};
 pub use loops::{Loops, run};
 pub use predictor::{Dense, OUTPUTS, Predictor};

@@ -1,14 +1,10 @@
 //! Two threads at one piece of work.
 
-use std::hint::spin_loop;
+use crate::{look_until, with_helpers};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::thread::{self, Thread};
-
-/// How often a thread looks for what it waits for, less than a millisecond long, before it lets others run: to wake one up takes longer
-/// than most pieces.
-const LOOKS: usize = 1 << 15;
 
 /// A thread and its helper, or a thread alone.
 pub struct Team<'a>(Option<(&'a Desk, Thread)>);
@@ -36,14 +32,10 @@ impl Team<'_> {
             return work(&Team::ALONE);
         }
         let desk = Desk { piece: AtomicPtr::default(), asleep: AtomicBool::new(false) };
-        thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, || desk.help()) {
-            Ok(helper) => {
-                let result = work(&Team(Some((&desk, helper.thread().clone()))));
-                look_until(|| helper.is_finished());
-                result
-            }
-            // A machine that gives no more threads does with this one.
-            Err(_) => work(&Team::ALONE),
+        let help = || desk.help();
+        with_helpers(1, help, |helpers| {
+            let [helper] = helpers else { return work(&Team::ALONE) };
+            work(&Team(Some((&desk, helper.thread().clone()))))
         })
     }
 
@@ -104,17 +96,6 @@ impl Drop for Offer<'_> {
             thread::yield_now();
         }
     }
-}
-
-/// Whether it happens within a while.
-fn look_until(happened: impl Fn() -> bool) -> bool {
-    (0..LOOKS).any(|_| {
-        let happened = happened();
-        if !happened {
-            spin_loop();
-        }
-        happened
-    })
 }
 
 impl Desk {

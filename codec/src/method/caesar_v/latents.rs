@@ -2,6 +2,7 @@
 
 use crate::entropy::BitCoder;
 use crate::transform::{self, BlockCoder, Estimate, FRACTION_BITS, Layout, Rates, Signs, State};
+use caesar_kernels::look_until;
 use std::sync::mpsc;
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
@@ -60,7 +61,12 @@ impl<'a, C: BitCoder + Send> LatentCoder<'a, C> {
         };
         let mut signs = signs;
         let latents = move |strip: usize| {
-            let (mut latents, unsigned) = receiver.recv().expect("magnitudes of every strip");
+            let mut magnitudes = None;
+            look_until(|| {
+                magnitudes = receiver.try_recv().ok();
+                magnitudes.is_some()
+            });
+            let (mut latents, unsigned) = magnitudes.or_else(|| receiver.recv().ok()).expect("magnitudes of every strip");
             if let Some((signs, coder)) = &mut signs {
                 signs.code_strip(*coder, &unsigned, strip, &mut latents);
             }

@@ -5,6 +5,7 @@ use super::padding::Padding;
 use super::{Networks, Settings, latents};
 use crate::error::{Error, Result};
 use crate::transform::{self, FRACTION_BITS, Layout};
+use caesar_kernels::{look_until, with_helpers};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -118,13 +119,10 @@ impl<'a> Synthesis<'a> {
             }
             help();
         };
-        std::thread::scope(|scope| {
-            // A machine that gives no more threads does with this one.
-            let wanted = threads.min(self.bands.len() + usize::from(is_ahead));
-            let spawned = (1..wanted).map(|_| std::thread::Builder::new().spawn_scoped(scope, beside));
-            let alone = spawned.take_while(|spawned| spawned.is_ok()).count() == 0;
+        let helpers = threads.min(self.bands.len() + usize::from(is_ahead)).saturating_sub(1);
+        with_helpers(helpers, beside, |helpers| {
             ahead.into_iter().for_each(|ahead| ahead());
-            complete(alone);
+            complete(helpers.is_empty());
             help();
         });
     }
@@ -191,20 +189,23 @@ caesar_kernels::loops! {
 /// How many strips are complete, for others to wait.
 #[derive(Default)]
 struct Complete {
-    rows: Mutex<usize>,
+    rows: AtomicUsize,
+    grow: Mutex<()>,
     grown: Condvar,
 }
 
 impl Complete {
     fn set(&self, rows: usize) {
-        *lock(&self.rows) = rows;
+        let grow = lock(&self.grow);
+        self.rows.store(rows, Ordering::Release);
+        drop(grow);
         self.grown.notify_all();
     }
 
     fn wait_for(&self, rows: usize) {
-        let mut complete = lock(&self.rows);
-        while *complete < rows {
-            complete = self.grown.wait(complete).unwrap_or_else(PoisonError::into_inner);
+        let there = || self.rows.load(Ordering::Acquire) >= rows;
+        if !look_until(there) {
+            drop(self.grown.wait_while(lock(&self.grow), |_| !there()));
         }
     }
 }
