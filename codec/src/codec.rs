@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::field::Layout;
 use crate::network::{Models, NoModels};
 use crate::threads::side_by_side;
+use caesar_kernels::Team;
 use std::sync::Arc;
 
 /// What a decoder accepts from bytes it does not trust.
@@ -61,21 +62,28 @@ impl Codec {
         Codec { fills: fills.into(), ..self }
     }
 
+    /// What `work` comes to with threads for an array of so many points.
+    pub(crate) fn call<R>(&self, points: usize, work: impl FnOnce(Call) -> R) -> R {
+        Team::run(self.threads.min(1 + points / POINTS_EACH), |team| work(Call { codec: self, team }))
+    }
+}
+
+/// Points that keep a thread busy for longer than it takes to start.
+const POINTS_EACH: usize = 1 << 15;
+
+/// A codec at work, and the threads of the call.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub codec: &'a Codec,
+    pub team: Team<'a>,
+}
+
+impl Call<'_> {
     /// The results of `work` for 0..count, made side by side, in order.
-    pub(crate) fn in_order<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    pub fn in_order<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
         let mut results: Vec<_> = (0..count).map(|_| None).collect();
-        self.side_by_side(count, work, |i, result| results[i] = Some(result));
+        side_by_side(self.team, count, work, |i, result| results[i] = Some(result));
         results.into_iter().map(|result| result.expect("every piece of work is done")).collect()
-    }
-
-    /// How many threads each of `count` pieces of work may use that are done side by side.
-    pub(crate) fn threads_each(&self, count: usize) -> usize {
-        (self.threads / count.max(1)).max(1)
-    }
-
-    /// [`side_by_side`] on all threads of the codec.
-    pub(crate) fn side_by_side<R>(&self, count: usize, work: impl Fn(usize) -> R + Sync, sink: impl FnMut(usize, R) + Send) {
-        side_by_side(self.threads, count, work, sink);
     }
 }
 

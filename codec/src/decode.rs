@@ -1,7 +1,7 @@
 //! Decoding: stream -> tiles -> method -> values -> bytes. All of it on untrusted bytes.
 
 use crate::class_map::decode_classes;
-use crate::codec::{Codec, Decoded, zeroed};
+use crate::codec::{Call, Codec, Decoded, zeroed};
 use crate::error::{Error, Result, corrupt};
 use crate::field::{ByteOrder, Layout};
 use crate::mask::UNLISTED;
@@ -10,9 +10,10 @@ use crate::options::MethodChoice;
 use crate::stream::{Stream, exceptions};
 use crate::stream::header::Header;
 use crate::stream::tile::{Entry, Parts};
-use crate::threads::pieces_side_by_side;
+use crate::threads::{pieces_side_by_side, side_by_side};
 use crate::tiles::Region;
 use crate::value::{Value, swap_bytes, write_values};
+use caesar_kernels::Team;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Codec {
@@ -39,11 +40,12 @@ impl Codec {
         if bytes.len() != header.layout.byte_len()? {
             return Err(Error::InvalidArgument(format!("{} bytes of memory for an array of {:?}", bytes.len(), header.layout)));
         }
+        let decode_tiles = |bytes: &mut [u8]| self.call(bytes.len() / element.size, |call| call.decode_tiles(&stream, bytes));
         match &header.margin {
-            None => self.decode_tiles(&stream, bytes)?,
+            None => decode_tiles(bytes)?,
             Some(margin) => {
                 let mut inside = zeroed(margin.inside.iter().product::<usize>() * element.size)?;
-                self.decode_tiles(&stream, &mut inside)?;
+                decode_tiles(&mut inside)?;
                 margin.surround(&inside, &margin.inside, bytes, &header.layout.shape);
             }
         }
@@ -51,22 +53,6 @@ impl Codec {
             swap_bytes(bytes, element.size);
         }
         Ok((header.layout.clone(), memory))
-    }
-
-    /// All of a stream's tiles to their places, little-endian.
-    fn decode_tiles(&self, stream: &Stream, bytes: &mut [u8]) -> Result<()> {
-        let (header, threads) = (&stream.header, self.threads_each(stream.tiles.len()));
-        let places = header.plan.places(bytes, header.layout.element.size);
-        let mut tiles: Vec<_> = places.into_iter().map(|place| (place, Ok(()))).collect();
-        // Behind a damaged tile there is nothing to gain.
-        let damaged = AtomicBool::new(false);
-        pieces_side_by_side(self.threads, &mut tiles, 1, |i, tile| {
-            for (place, result) in tile.iter_mut().filter(|_| !damaged.load(Ordering::Relaxed)) {
-                *result = self.decode_tile(header, stream.tiles[i], header.plan.region(i), threads, place);
-                damaged.fetch_or(result.is_err(), Ordering::Relaxed);
-            }
-        });
-        tiles.into_iter().try_for_each(|(_, result)| result)
     }
 
     /// Decodes the box `start..start + count` of an array, and only the tiles that it touches. Bytes in row-major
@@ -86,11 +72,12 @@ impl Codec {
         }
         let size = header.layout.element.size;
         let len = self.limits.check(count.iter().product::<usize>() * size)?;
+        let decode_box = |count: &[usize]| self.call(count.iter().product(), |call| call.decode_box(&stream, start, count));
         let mut bytes = match &header.margin {
-            None => self.decode_box(&stream, start, count)?,
+            None => decode_box(count)?,
             Some(margin) => {
                 let part = margin.part(start, count);
-                let inside = self.decode_box(&stream, start, &part)?;
+                let inside = decode_box(&part)?;
                 let mut bytes = zeroed(len)?;
                 margin.surround(&inside, &part, &mut bytes, count);
                 bytes
@@ -100,6 +87,24 @@ impl Codec {
             swap_bytes(&mut bytes, size);
         }
         Ok(bytes)
+    }
+}
+
+impl Call<'_> {
+    /// All of a stream's tiles to their places, little-endian.
+    fn decode_tiles(&self, stream: &Stream, bytes: &mut [u8]) -> Result<()> {
+        let (header, team) = (&stream.header, self.team.among(stream.tiles.len()));
+        let places = header.plan.places(bytes, header.layout.element.size);
+        let mut tiles: Vec<_> = places.into_iter().map(|place| (place, Ok(()))).collect();
+        // Behind a damaged tile there is nothing to gain.
+        let damaged = AtomicBool::new(false);
+        pieces_side_by_side(self.team, &mut tiles, 1, |i, tile| {
+            for (place, result) in tile.iter_mut().filter(|_| !damaged.load(Ordering::Relaxed)) {
+                *result = self.decode_tile(header, stream.tiles[i], header.plan.region(i), team, place);
+                damaged.fetch_or(result.is_err(), Ordering::Relaxed);
+            }
+        });
+        tiles.into_iter().try_for_each(|(_, result)| result)
     }
 
     /// A box of what lies inside of the margin, little-endian.
@@ -126,13 +131,14 @@ impl Codec {
                 touched.push((i, region, of_tile, [y0, y1], [x0, x1]));
             }
         }
-        let (mut failure, threads) = (None, self.threads_each(touched.len()));
-        self.side_by_side(
+        let (mut failure, team) = (None, self.team.among(touched.len()));
+        side_by_side(
+            self.team,
             touched.len(),
             |t| {
                 let (i, region, ..) = touched[t];
-                let mut tile = zeroed(self.limits.check(region.len() * size)?)?;
-                self.decode_tile(header, stream.tiles[i], region, threads, &mut [&mut tile[..]]).map(|()| tile)
+                let mut tile = zeroed(self.codec.limits.check(region.len() * size)?)?;
+                self.decode_tile(header, stream.tiles[i], region, team, &mut [&mut tile[..]]).map(|()| tile)
             },
             |t, tile| match tile {
                 Ok(tile) => {
@@ -154,7 +160,7 @@ impl Codec {
     }
 
     /// A tile's little-endian bytes, checked against their checksum, to the runs of equal length that are its place.
-    fn decode_tile(&self, header: &Header, tile: (Entry, &[u8]), region: Region, threads: usize, place: &mut [&mut [u8]]) -> Result<()> {
+    fn decode_tile(&self, header: &Header, tile: (Entry, &[u8]), region: Region, team: Team, place: &mut [&mut [u8]]) -> Result<()> {
         let (element, (entry, bytes)) = (header.layout.element, tile);
         match entry.method {
             MethodChoice::Lossless => {
@@ -166,27 +172,27 @@ impl Codec {
                     rest = others;
                 }
             }
-            _ if element.size == 4 => self.bounded::<f32>(header, tile, region, threads, place)?,
-            _ => self.bounded::<f64>(header, tile, region, threads, place)?,
+            _ if element.size == 4 => self.bounded::<f32>(header, tile, region, team, place)?,
+            _ => self.bounded::<f64>(header, tile, region, team, place)?,
         }
         let crc = place.iter().fold(0, |crc, run| crc32c::crc32c_append(crc, run));
         if crc == entry.decoded_crc { Ok(()) } else { corrupt("the decoded values are not those that were encoded") }
     }
 
-    fn bounded<V: Value>(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region, threads: usize, place: &mut [&mut [u8]]) -> Result<()> {
+    fn bounded<V: Value>(&self, header: &Header, (entry, bytes): (Entry, &[u8]), region: Region, team: Team, place: &mut [&mut [u8]]) -> Result<()> {
         let Some(lattice) = header.lattice else { return corrupt("a tile under a bound in a lossless stream") };
         let parts = Parts::read(bytes)?;
         let classes = decode_classes(parts.mask, region.shape)?;
         let signs = decode_classes(parts.signs, region.shape)?;
         let mask = classes.as_ref().map(|classes| classes.iter().map(|&c| c != 0).collect::<Vec<_>>());
         let model = || match header.models.get(usize::from(entry.model)) {
-            Some(hash) => self.models.by_hash(hash),
+            Some(hash) => self.codec.models.by_hash(hash),
             None => corrupt("a tile names a model that the header does not"),
         };
         let integers = match entry.method {
             MethodChoice::Interpolation => interpolation::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits)?,
-            MethodChoice::CaesarV => caesar_v::decode(parts.method, region.shape, mask.as_deref(), &*model()?, threads)?,
-            MethodChoice::SrnSz => srn_sz::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits, &*model()?, threads)?,
+            MethodChoice::CaesarV => caesar_v::decode(parts.method, region.shape, mask.as_deref(), &*model()?, team)?,
+            MethodChoice::SrnSz => srn_sz::decode(parts.method, region.shape, mask.as_deref(), lattice.bin_bits, &*model()?, team)?,
             other => return Err(Error::Compatibility(format!("this version has no method {}", other.name()))),
         };
         // In pieces that stay in the nearest cache.

@@ -2,7 +2,7 @@
 
 use crate::bound::{Domain, Lattice, Resolved, Target, resolve};
 use crate::class_map::encode_classes;
-use crate::codec::Codec;
+use crate::codec::{Call, Codec};
 use crate::error::{Error, Result};
 use crate::field::{ByteOrder, Element, Layout};
 use crate::lattice::{Coded, Tile};
@@ -20,6 +20,7 @@ use crate::stream::tile::{Entry, Parts};
 use crate::threads::side_by_side;
 use crate::tiles::{Plan, Region, gather};
 use crate::value::{Value, bytes_of, swap_bytes, values_of};
+use caesar_kernels::Team;
 use std::borrow::Cow;
 
 /// A second pointwise error for targets in patches, in root mean square errors: best at tight targets, where errors are spread evenly.
@@ -55,13 +56,15 @@ impl Codec {
             margin,
         };
         let bounded = options.bound != Bound::Lossless && options.method != MethodChoice::Lossless && layout.element.is_bounded() && !native.is_empty();
-        Ok(match layout.element {
-            Element { size: 4, .. } if bounded => self.encode_bounded::<f32>(header, &native),
-            _ if bounded => self.encode_bounded::<f64>(header, &native),
-            _ => self.encode_lossless(header, &native),
-        })
+        Ok(self.call(native.len() / layout.element.size, |call| match layout.element {
+            Element { size: 4, .. } if bounded => call.encode_bounded::<f32>(header, &native),
+            _ if bounded => call.encode_bounded::<f64>(header, &native),
+            _ => call.encode_lossless(header, &native),
+        }))
     }
+}
 
+impl Call<'_> {
     fn encode_lossless(&self, header: Header, native: &[u8]) -> Vec<u8> {
         let Element { size, .. } = header.layout.element;
         // The array of bytes: columns as wide as their elements.
@@ -79,7 +82,7 @@ impl Codec {
         let bound = header.options.bound;
         let values = values_of::<V>(native);
         let told = header.options.fill.map(|fill| V::from_f64(fill).bits());
-        let fills: Vec<u64> = self.fills.iter().copied().chain(told).collect();
+        let fills: Vec<u64> = self.codec.fills.iter().copied().chain(told).collect();
         let survey = Survey::of(&values, header.plan.array[2], matches!(bound, Bound::PointwiseRelative(_)), &fills);
         let (lattice, target) = match resolve::<V>(bound, &survey) {
             Resolved::Lossless => return self.encode_lossless(header, native),
@@ -215,23 +218,23 @@ impl Codec {
         let prepared = Prepared::new(&values, field.survey, lattice, region.shape);
         let effort = header.options.effort;
         let tile = prepared.tile(lattice);
-        let threads = self.threads_each(header.plan.count());
-        let by = |method: MethodChoice, tile: &Tile, threads: usize| match method {
-            MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, &header.options, threads),
-            MethodChoice::SrnSz => self.srn_sz(tile, effort, threads),
+        let team = self.team.among(header.plan.count());
+        let by = |method: MethodChoice, tile: &Tile, team: Team| match method {
+            MethodChoice::CaesarV => self.caesar_v(tile, target, lattice, &header.options, team),
+            MethodChoice::SrnSz => self.srn_sz(tile, effort, team),
             _ => Some(Candidate { coded: interpolation::encode(tile, effort), method: MethodChoice::Interpolation, model: None }),
         };
         let best = |methods: &[MethodChoice], tile: &Tile| {
             let mut candidates = Vec::new();
-            let each = (threads / methods.len().max(1)).max(1);
-            side_by_side(threads, methods.len(), |i| by(methods[i], tile, each), |i, candidate| candidates.extend(candidate.map(|c| (i, c))));
+            let each = team.among(methods.len());
+            side_by_side(team, methods.len(), |i| by(methods[i], tile, each), |i, candidate| candidates.extend(candidate.map(|c| (i, c))));
             candidates.into_iter().min_by_key(|(i, candidate)| (candidate.cost(effort), *i)).map(|(_, candidate)| candidate)
         };
         let part = if methods.len() > 1 && effort == Effort::Balanced { Part::of(&tile) } else { None };
         let likeliest = part.and_then(|part| best(methods, &part.tile())).map(|candidate| [candidate.method]);
         let candidate = best(likeliest.as_ref().map_or(methods, |one| one), &tile);
         // A learned method without a model, or for a tile that is not its kind.
-        let candidate = candidate.or_else(|| by(MethodChoice::Interpolation, &tile, threads)).expect("interpolation codes every tile");
+        let candidate = candidate.or_else(|| by(MethodChoice::Interpolation, &tile, team)).expect("interpolation codes every tile");
         let Candidate { coded, method, model } = candidate;
         let (bytes, decoded, square) = prepared.finish(&values, &coded, lattice, target);
         // Where less than a third is saved, the data may as well be kept as they are.
@@ -246,10 +249,10 @@ impl Codec {
     }
 
     /// A tile by CAESAR-V, and its model; `None` without a model that works, or where others are there for a target out of its reach.
-    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, options: &Options, threads: usize) -> Option<Candidate> {
+    fn caesar_v(&self, tile: &Tile, target: Target, lattice: Lattice, options: &Options, team: Team) -> Option<Candidate> {
         let effort = options.effort;
         let roles = [effort, Effort::Balanced].map(|effort| caesar_v::role(tile.shape, effort));
-        let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
+        let model = roles.into_iter().find_map(|role| self.codec.models.preferred(role))?;
         let in_units = |limit: f64| limit / lattice.step.powi(2);
         let target = match target {
             // The rounding of values to the lattice adds a twelfth, and by chance a little more.
@@ -262,15 +265,15 @@ impl Codec {
             _ => residual::Target::Pointwise,
         };
         let alone = options.method == MethodChoice::CaesarV;
-        let coded = caesar_v::encode(tile, target, effort, alone, &*model, threads).ok()??;
+        let coded = caesar_v::encode(tile, target, effort, alone, &*model, team).ok()??;
         Some(Candidate { coded, method: MethodChoice::CaesarV, model: Some(model.hash()) })
     }
 
     /// A tile by SRN-SZ, and its model; `None` without a model that works, or where networks do not help.
-    fn srn_sz(&self, tile: &Tile, effort: Effort, threads: usize) -> Option<Candidate> {
+    fn srn_sz(&self, tile: &Tile, effort: Effort, team: Team) -> Option<Candidate> {
         let roles = [effort, Effort::Balanced].map(srn_sz::role);
-        let model = roles.into_iter().find_map(|role| self.models.preferred(role))?;
-        let coded = srn_sz::encode(tile, effort, &*model, threads).ok()??;
+        let model = roles.into_iter().find_map(|role| self.codec.models.preferred(role))?;
+        let coded = srn_sz::encode(tile, effort, &*model, team).ok()??;
         Some(Candidate { coded, method: MethodChoice::SrnSz, model: Some(model.hash()) })
     }
 }

@@ -1,6 +1,6 @@
 //! How many threads a call may use, and work that they share.
 
-use caesar_kernels::with_helpers;
+use caesar_kernels::Team;
 use std::cell::LazyCell;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,10 +40,10 @@ impl Drop for Share {
     }
 }
 
-/// Does `work` for 0..count, up to `threads` pieces side by side, and hands each result to `sink`, one after the other.
-pub(crate) fn side_by_side<R>(threads: usize, count: usize, work: impl Fn(usize) -> R + Sync, sink: impl FnMut(usize, R) + Send) {
+/// Does `work` for 0..count, side by side, and hands each result to `sink`, one after the other.
+pub(crate) fn side_by_side<R>(team: Team, count: usize, work: impl Fn(usize) -> R + Sync, sink: impl FnMut(usize, R) + Send) {
     let (next, sink) = (AtomicUsize::new(0), Mutex::new(sink));
-    on_threads(threads.min(count), || {
+    on_team(team, count, || {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= count {
@@ -55,20 +55,19 @@ pub(crate) fn side_by_side<R>(threads: usize, count: usize, work: impl Fn(usize)
     });
 }
 
-/// Does `work` for pieces of up to `len` items each, up to `threads` of them side by side.
-pub(crate) fn pieces_side_by_side<T: Send>(threads: usize, items: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+/// Does `work` for pieces of up to `len` items each, side by side.
+pub(crate) fn pieces_side_by_side<T: Send>(team: Team, items: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     let count = items.len().div_ceil(len);
     let pieces = Mutex::new(items.chunks_mut(len).enumerate());
     let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-    on_threads(threads.min(count), || {
+    on_team(team, count, || {
         while let Some((i, piece)) = next() {
             work(i, piece);
         }
     });
 }
 
-/// Does `work` on so many threads, this one among them. What a machine that gives no more threads (process limits of a batch system)
-/// leaves undone, those do that it gave.
-fn on_threads(threads: usize, work: impl Fn() + Sync) {
-    with_helpers(threads.saturating_sub(1), &work, |_| work());
+/// Does `work`, which takes one of `count` pieces after the other, on this thread and on those that have nothing else to do.
+fn on_team(team: Team, count: usize, work: impl Fn() + Sync) {
+    if count > 1 { team.helped(&work, &work) } else { work() }
 }

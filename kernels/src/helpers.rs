@@ -1,21 +1,21 @@
 //! Threads beside one that has work for them.
 
 use cores::Cores;
-use std::any::Any;
 use std::hint::spin_loop;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// How often a thread looks for what it waits for, before it lets others run.
+/// How often a thread looks for what it waits for before it sleeps, and how often before it lets others run.
 const LOOKS: usize = 1 << 15;
+const BETWEEN: usize = 1 << 6;
 
 /// What `work` comes to on this thread, while up to `count` others `help`: as many as the machine gives, which `work` is told.
 /// All are done when this returns. They live for this call only: a global pool would hang in a forked child and outlive an unloaded plugin.
-pub fn with_helpers<R>(count: usize, help: impl Fn() + Sync, work: impl FnOnce(&[JoinHandle<()>]) -> R) -> R {
-    let mut helpers = Helpers(Vec::with_capacity(count));
+pub fn with_helpers<R>(count: usize, help: impl Fn() + Sync, work: impl FnOnce(usize) -> R) -> R {
+    let (placed, panic) = (AtomicUsize::new(0), Mutex::new(None));
     let cores = (count > 0).then(Cores::of_this_thread).flatten();
-    let placed = AtomicUsize::new(0);
     let begin = |i| {
         if let Some(cores) = &cores {
             while placed.load(Ordering::Relaxed) <= i {
@@ -23,11 +23,14 @@ pub fn with_helpers<R>(count: usize, help: impl Fn() + Sync, work: impl FnOnce(&
             }
             cores.allow_all();
         }
-        help();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(&help)) {
+            panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+        }
     };
     let begin = &begin;
+    let mut helpers = Helpers(Vec::with_capacity(count));
     for i in 0..count {
-        // SAFETY: what is borrowed here outlives the thread: `helpers` waits for it wherever this function is left.
+        // SAFETY: what is borrowed here outlives the thread's work: `helpers` waits for that wherever this function is left.
         let Ok(helper) = (unsafe { thread::Builder::new().spawn_unchecked(move || begin(i)) }) else { break };
         if let Some(cores) = &cores {
             cores.start_elsewhere(&helper);
@@ -35,16 +38,20 @@ pub fn with_helpers<R>(count: usize, help: impl Fn() + Sync, work: impl FnOnce(&
         placed.store(i + 1, Ordering::Relaxed);
         helpers.0.push(helper);
     }
-    let result = work(&helpers.0);
-    helpers.wait().map_or(result, |panic| resume_unwind(panic))
+    let result = work(helpers.0.len());
+    drop(helpers);
+    panic.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(result, |payload| resume_unwind(payload))
 }
 
-/// Whether it happens within a while: less than a millisecond, for to be put to sleep and woken up takes longer than most pieces of work.
+/// Whether it happens within a while: about a millisecond, for to be put to sleep and woken up takes longer than most pieces of work.
 pub fn look_until(mut happened: impl FnMut() -> bool) -> bool {
-    (0..LOOKS).any(|_| {
+    (1..=LOOKS).any(|look| {
         let happened = happened();
-        if !happened {
-            spin_loop();
+        match look % BETWEEN {
+            _ if happened => (),
+            // Where there are more threads than cores, others have work for this one.
+            0 => thread::yield_now(),
+            _ => spin_loop(),
         }
         happened
     })
@@ -52,17 +59,13 @@ pub fn look_until(mut happened: impl FnMut() -> bool) -> bool {
 
 struct Helpers(Vec<JoinHandle<()>>);
 
-impl Helpers {
-    /// Waits for all; what one of them that panicked left.
-    fn wait(&mut self) -> Option<Box<dyn Any + Send>> {
-        look_until(|| self.0.iter().all(JoinHandle::is_finished));
-        self.0.drain(..).fold(None, |panic, helper| helper.join().err().or(panic))
-    }
-}
-
 impl Drop for Helpers {
     fn drop(&mut self) {
-        self.wait();
+        look_until(|| self.0.iter().all(JoinHandle::is_finished));
+        // What is left of a thread whose work is finished goes by itself.
+        for helper in self.0.drain(..).filter(|helper| !helper.is_finished()) {
+            let _ = helper.join();
+        }
     }
 }
 
@@ -139,7 +142,6 @@ mod cores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::OnceLock;
     use std::time::{Duration, Instant};
 
@@ -151,7 +153,7 @@ mod tests {
                 thread::sleep(Duration::from_millis(5));
                 done.fetch_add(1, Ordering::Relaxed);
             };
-            assert_eq!(with_helpers(count, help, <[_]>::len), count);
+            assert_eq!(with_helpers(count, help, |helpers| helpers), count);
             assert_eq!(done.into_inner(), count);
         }
     }

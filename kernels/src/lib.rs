@@ -2,7 +2,7 @@
 //!
 //! [`Isa`] says which instructions a processor has. [`Predictor`] is the network of the method SRN-SZ: it corrects linear
 //! predictions of lattice values and tells the scale of what is left, the same integers with every instruction set.
-//! [`loops!`] compiles what needs no kernel of its own for wide registers. [`Team`] has a second thread do half of some work, [`with_helpers`] more threads a part of it.
+//! [`loops!`] compiles what needs no kernel of its own for wide registers. [`Team`] is the threads that share the work of a call.
 
 #[cfg(target_arch = "x86_64")]
 pub mod amx;
@@ -16,7 +16,7 @@ mod scales;
 mod team;
 mod vector;
 
-pub use helpers::{look_until, with_helpers};
+pub use helpers::look_until;
 pub use isa::{Isa, Set};
 pub use loops::{Loops, run};
 pub use predictor::{Dense, OUTPUTS, Predictor};

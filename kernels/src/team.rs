@@ -1,138 +1,262 @@
-//! Two threads at one piece of work.
+//! Threads that share the work of a call.
 
-use crate::{look_until, with_helpers};
+use crate::helpers::{look_until, with_helpers};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::thread::{self, Thread};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A thread and its helper, or a thread alone.
-pub struct Team<'a>(Option<(&'a Desk, Thread)>);
-
-type Piece<'a> = &'a mut (dyn FnMut() + Send);
-
-/// Where a piece of work lies until somebody takes it.
-struct Desk {
-    /// The piece on offer; null when there is none, [`TAKEN`] while the helper does it, [`CLOSED`] when none will come any more.
-    piece: AtomicPtr<Piece<'static>>,
-    /// Whether the helper has to be woken up.
-    asleep: AtomicBool,
+/// Threads that help each other. Who has work that others could share offers it; who has none, because it is a helper or waits for those who
+/// help it, takes what is on offer, the oldest first. Nobody waits for help that did not come: what a busy machine does not begin, the owner does.
+#[derive(Clone, Copy)]
+pub struct Team<'a> {
+    board: Option<&'a Board>,
+    threads: usize,
 }
 
-// No piece lies there.
-const TAKEN: *mut Piece<'static> = ptr::without_provenance_mut(1);
-const CLOSED: *mut Piece<'static> = ptr::without_provenance_mut(2);
+type Help<'a> = &'a (dyn Fn() + Sync);
 
-impl Team<'_> {
-    pub const ALONE: Team<'static> = Team(None);
+impl<'a> Team<'a> {
+    pub const ALONE: Team<'static> = Team { board: None, threads: 1 };
 
-    /// What `work` comes to, with a helper for as long if there are two threads.
-    pub fn run<R>(threads: usize, work: impl FnOnce(&Team) -> R) -> R {
+    /// What `work` comes to with a team of up to `threads`, this one among them.
+    pub fn run<R>(threads: usize, work: impl FnOnce(Team) -> R) -> R {
         if threads < 2 {
-            return work(&Team::ALONE);
+            return work(Team::ALONE);
         }
-        let desk = Desk { piece: AtomicPtr::default(), asleep: AtomicBool::new(false) };
-        let help = || desk.help();
-        with_helpers(1, help, |helpers| {
-            let [helper] = helpers else { return work(&Team::ALONE) };
-            work(&Team(Some((&desk, helper.thread().clone()))))
+        let board = Board::default();
+        with_helpers(threads - 1, || board.serve(), |helpers| {
+            let _close = Close(&board);
+            work(if helpers > 0 { Team { board: Some(&board), threads: helpers + 1 } } else { Team::ALONE })
         })
     }
 
-    /// What two pieces of work come to. The helper does the second, unless it has not begun when the first is done: so who is busy, or put
-    /// to sleep by a machine with other work to do, is not waited for.
-    pub fn join<A, B: Send>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
-        let (mut second, mut result) = (Some(second), None);
-        let mut once = || {
-            if let Some(second) = second.take() {
-                result = Some(catch_unwind(AssertUnwindSafe(second)));
+    /// How many threads to cut work for.
+    pub fn threads(self) -> usize {
+        self.threads
+    }
+
+    /// The team of one of `count` pieces of work that are done side by side: threads whose pieces are done help with the others.
+    pub fn among(self, count: usize) -> Team<'a> {
+        Team { threads: (self.threads / count.max(1)).max(1), ..self }
+    }
+
+    /// What `work` comes to, while others `help`: any number of them, each until it finds nothing more to do.
+    pub fn helped<R>(self, help: impl Fn() + Sync, work: impl FnOnce() -> R) -> R {
+        self.offer(&help, true, work)
+    }
+
+    /// What two pieces of work come to. Somebody else does the second, unless nobody has begun when the first is done.
+    pub fn join<A, B: Send>(self, first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
+        if self.board.is_none() {
+            return (first(), second());
+        }
+        let (second, result) = (Mutex::new(Some(second)), Mutex::new(None));
+        let once = || {
+            let second = lock(&second).take();
+            if let Some(second) = second {
+                *lock(&result) = Some(catch_unwind(AssertUnwindSafe(second)));
             }
         };
-        let mut piece: Piece = &mut once;
-        let offer = self.offer(&mut piece);
-        let a = first();
-        drop(offer);
+        let a = self.offer(&once, false, first);
         once();
-        match result.expect("done by one or the other") {
+        match result.into_inner().unwrap_or_else(PoisonError::into_inner).expect("done by one or the other") {
             Ok(b) => (a, b),
             Err(panic) => resume_unwind(panic),
         }
     }
 
-    fn offer<'o>(&'o self, piece: &'o mut Piece<'_>) -> Option<Offer<'o>> {
-        let (desk, helper) = self.0.as_ref()?;
-        // How long it lives is for the offer to see to.
-        let piece = ptr::from_mut(piece).cast();
-        desk.piece.compare_exchange(ptr::null_mut(), piece, Ordering::SeqCst, Ordering::Relaxed).ok()?;
-        if desk.asleep.swap(false, Ordering::SeqCst) {
-            helper.unpark();
-        }
-        Some(Offer { desk, piece })
+    /// `long`: the wait for those who help may be, and is used to help others.
+    fn offer<R>(self, help: Help, long: bool, work: impl FnOnce() -> R) -> R {
+        let Some(board) = self.board else { return work() };
+        let left = AtomicBool::new(true);
+        board.post(&help, &left, long);
+        let _withdraw = Withdraw { board, left: &left, long };
+        work()
     }
 }
 
-impl Drop for Team<'_> {
-    fn drop(&mut self) {
-        if let Some((desk, helper)) = &self.0 {
-            desk.piece.store(CLOSED, Ordering::SeqCst);
-            helper.unpark();
+/// Where work lies that others may share.
+#[derive(Default)]
+struct Board {
+    /// How many offers are open, for those who look.
+    open: AtomicUsize,
+    closed: AtomicBool,
+    /// Threads that look, and so need not be woken up.
+    looking: AtomicUsize,
+    state: Mutex<State>,
+    offered: Condvar,
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    offers: Vec<Offer>,
+    /// Helpers asleep until something is offered.
+    idle: usize,
+    /// Owners asleep until their helpers have left.
+    waiting: usize,
+}
+
+struct Offer {
+    help: *const Help<'static>,
+    /// Whether nobody helps; the owner looks at it, and it tells one offer from another.
+    left: *const AtomicBool,
+    helping: usize,
+    /// Whether there may be something left to do.
+    is_open: bool,
+}
+
+// SAFETY: an offer is on the board for as long as what it points to is there, and that is for all threads.
+unsafe impl Send for Offer {}
+
+impl Board {
+    fn post(&self, help: &Help, left: &AtomicBool, long: bool) {
+        let mut state = lock(&self.state);
+        // How long it lives is for `Withdraw` to see to.
+        state.offers.push(Offer { help: ptr::from_ref(help).cast(), left, helping: 0, is_open: true });
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let (idle, waiting, none_looks) = (state.idle > 0, state.waiting > 0, self.looking.load(Ordering::SeqCst) == 0);
+        drop(state);
+        match long {
+            true if idle => self.offered.notify_all(),
+            false if idle && none_looks => self.offered.notify_one(),
+            _ if waiting && none_looks => self.left.notify_all(),
+            _ => (),
         }
     }
-}
 
-/// A piece of work that the helper may take. When this is gone it has not and will not, or is done with it.
-struct Offer<'a> {
-    desk: &'a Desk,
-    piece: *mut Piece<'static>,
-}
-
-impl Drop for Offer<'_> {
-    fn drop(&mut self) {
-        let piece = &self.desk.piece;
-        if piece.compare_exchange(self.piece, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            return;
-        }
-        while !look_until(|| piece.load(Ordering::Acquire).is_null()) {
-            thread::yield_now();
+    fn close(&self, offer: &mut Offer) {
+        if std::mem::replace(&mut offer.is_open, false) {
+            self.open.fetch_sub(1, Ordering::SeqCst);
         }
     }
-}
 
-impl Desk {
-    /// Does one piece after the other.
-    fn help(&self) {
-        let idle = || self.piece.load(Ordering::SeqCst).is_null();
-        loop {
-            if !look_until(|| !idle()) {
-                self.asleep.store(true, Ordering::SeqCst);
-                if idle() {
-                    thread::park();
-                }
-                self.asleep.store(false, Ordering::SeqCst);
-                continue;
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst) > 0
+    }
+
+    /// Helps until the board is closed.
+    fn serve(&self) {
+        let something = || self.is_open() || self.closed.load(Ordering::SeqCst);
+        while !self.closed.load(Ordering::SeqCst) {
+            if !self.look_until(something) {
+                let mut state = lock(&self.state);
+                state.idle += 1;
+                state = self.offered.wait_while(state, |_| !something()).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
             }
-            let piece = self.piece.load(Ordering::Relaxed);
-            if piece == CLOSED {
+            self.help();
+        }
+    }
+
+    /// Looks for an offer, among others; one thread at a time is enough.
+    fn look_until(&self, happened: impl Fn() -> bool) -> bool {
+        let looked = self.looking.fetch_add(1, Ordering::SeqCst) == 0 && look_until(&happened);
+        self.looking.fetch_sub(1, Ordering::SeqCst);
+        looked || happened()
+    }
+
+    /// Does what there is to do of the oldest open offer.
+    fn help(&self) {
+        let mut state = lock(&self.state);
+        let Some(offer) = state.offers.iter_mut().find(|offer| offer.is_open) else { return };
+        offer.helping += 1;
+        // SAFETY: while the offer is on the board, what it points to is there.
+        unsafe { &*offer.left }.store(false, Ordering::Relaxed);
+        let (help, _leave) = (offer.help, Leave { board: self, left: offer.left });
+        drop(state);
+        // SAFETY: the offer stays on the board until whoever helps has left.
+        unsafe { (*help)() };
+    }
+}
+
+/// When whoever helped leaves, be it in a panic, there is nothing left to begin.
+struct Leave<'a> {
+    board: &'a Board,
+    left: *const AtomicBool,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.board.state);
+        let offer = state.offers.iter_mut().find(|offer| offer.left == self.left).expect("an offer with helpers stays");
+        self.board.close(offer);
+        offer.helping -= 1;
+        if offer.helping == 0 {
+            // SAFETY: as in `Board::help`; the owner takes the offer from the board after this thread has let go of the lock.
+            unsafe { &*offer.left }.store(true, Ordering::Release);
+            if state.waiting > 0 {
+                self.board.left.notify_all();
+            }
+        }
+    }
+}
+
+/// When the owner is done, be it in a panic, the offer is off the board as soon as those who help have left.
+struct Withdraw<'a> {
+    board: &'a Board,
+    left: &'a AtomicBool,
+    long: bool,
+}
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        let &mut Withdraw { board, left, long } = self;
+        let has_left = || left.load(Ordering::Acquire);
+        let helps = long && !std::thread::panicking();
+        let happened = || has_left() || helps && board.is_open();
+        let mut state = lock(&board.state);
+        loop {
+            let place = state.offers.iter().position(|offer| ptr::eq(offer.left, left)).expect("an offer stays until it is withdrawn");
+            board.close(&mut state.offers[place]);
+            if state.offers[place].helping == 0 {
+                state.offers.remove(place);
                 return;
             }
-            if !piece.is_null() && self.piece.compare_exchange(piece, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                // SAFETY: it was on offer until now, and while it is taken its offer does not go: it is there, and nobody else's.
-                unsafe { (*piece)() };
-                self.piece.store(ptr::null_mut(), Ordering::Release);
+            drop(state);
+            let looked = if helps { board.look_until(happened) } else { look_until(happened) };
+            if !looked {
+                let mut state = lock(&board.state);
+                state.waiting += 1;
+                state = board.left.wait_while(state, |_| !happened()).unwrap_or_else(PoisonError::into_inner);
+                state.waiting -= 1;
             }
+            if helps && !has_left() {
+                board.help();
+            }
+            state = lock(&board.state);
         }
     }
+}
+
+/// When the work is done, be it in a panic, helpers go.
+struct Close<'a>(&'a Board);
+
+impl Drop for Close<'_> {
+    fn drop(&mut self) {
+        let state = lock(&self.0.state);
+        self.0.closed.store(true, Ordering::SeqCst);
+        drop(state);
+        self.0.offered.notify_all();
+    }
+}
+
+/// No thread panics with the lock, and what another did before it panicked is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc;
+    use std::thread;
     use std::time::Duration;
 
     #[test]
-    fn two_come_to_the_same_as_one() {
-        let work = |team: &Team| {
+    fn all_come_to_the_same_as_one() {
+        let work = |team: Team| {
             (0..2000u64).fold(vec![1; 64], |mut sums, i| {
                 let (upper, lower) = sums.split_at_mut(32);
                 let add = |sums: &mut [u64]| sums.iter_mut().fold(i, |all, sum| {
@@ -144,34 +268,77 @@ mod tests {
                 sums
             })
         };
-        assert_eq!(Team::run(2, work), Team::run(1, work));
+        for threads in [2, 5] {
+            assert_eq!(Team::run(threads, work), Team::run(1, work));
+        }
+    }
+
+    fn sum(team: Team, numbers: &[u64]) -> u64 {
+        match numbers {
+            [] => 0,
+            [one] => *one,
+            _ => {
+                let (left, right) = numbers.split_at(numbers.len() / 2);
+                let (left, right) = team.join(|| sum(team, left), || sum(team, right));
+                left + right
+            }
+        }
     }
 
     #[test]
     fn pieces_may_be_pieces_of_pieces() {
-        fn sum(team: &Team, numbers: &[u64]) -> u64 {
-            match numbers {
-                [] => 0,
-                [one] => *one,
-                _ => {
-                    let (left, right) = numbers.split_at(numbers.len() / 2);
-                    let (left, right) = team.join(|| sum(team, left), || sum(team, right));
-                    left + right
-                }
-            }
-        }
         let numbers: Vec<u64> = (0..1000).collect();
-        assert_eq!(Team::run(2, |team| sum(team, &numbers)), 499_500);
+        for threads in [2, 3, 8] {
+            let sums = Team::run(threads, |team| {
+                let (next, sums) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+                let work = || while next.fetch_add(1, Ordering::Relaxed) < 20 {
+                    let sum = sum(team.among(20), &numbers);
+                    lock(&sums).push(sum);
+                };
+                team.helped(work, work);
+                sums.into_inner().unwrap()
+            });
+            assert_eq!(sums, [499_500; 20]);
+        }
+    }
+
+    /// Without it this would wait for ever: the first piece, whoever does it, waits until another thread is at what it offers itself.
+    #[test]
+    fn who_is_done_helps_the_others() {
+        for _ in 0..50 {
+            Team::run(2, |team| {
+                let next = AtomicUsize::new(0);
+                let work = || while next.fetch_add(1, Ordering::Relaxed) == 0 {
+                    let (begun, wait) = mpsc::channel();
+                    let begun = Mutex::new(begun);
+                    team.helped(|| lock(&begun).send(()).unwrap(), || wait.recv_timeout(Duration::from_secs(20)).unwrap());
+                };
+                team.helped(work, work);
+            });
+        }
     }
 
     #[test]
     fn a_helper_that_fell_asleep_is_woken_up() {
         let (begun, wait) = mpsc::channel();
-        let meet = |team: &Team| {
+        let meet = |team: Team| {
             thread::sleep(Duration::from_millis(20));
             team.join(|| wait.recv_timeout(Duration::from_secs(20)), move || begun.send(()))
         };
         assert_eq!(Team::run(2, meet), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn an_owner_that_fell_asleep_is_woken_up() {
+        let helped = Team::run(2, |team| {
+            let (begun, wait) = mpsc::channel();
+            let help = || {
+                begun.send(()).unwrap();
+                thread::sleep(Duration::from_millis(20));
+            };
+            team.helped(help, || wait.recv())
+        });
+        assert_eq!(helped, Ok(()));
     }
 
     #[test]
@@ -181,6 +348,16 @@ mod tests {
                 let fail = |me| move || if me == which { panic!("as asked") };
                 let outcome = catch_unwind(|| Team::run(threads, |team| team.join(fail(0), fail(1))));
                 assert!(outcome.is_err(), "{which} of {threads}");
+                let outcome = catch_unwind(|| Team::run(threads, |team| {
+                    let next = AtomicUsize::new(0);
+                    let work = || while next.load(Ordering::Relaxed) < 2 {
+                        let me = next.fetch_add(1, Ordering::Relaxed);
+                        fail(me)();
+                        thread::sleep(Duration::from_millis(1));
+                    };
+                    team.helped(work, work);
+                }));
+                assert!(outcome.is_err(), "{which} of {threads}, side by side");
             }
         }
     }

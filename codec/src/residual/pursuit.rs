@@ -6,6 +6,7 @@
 use crate::lattice::Tile;
 use crate::patches::{PATCH, Patches, SIDE};
 use crate::transform::{self, Layout, MAX_INPUT_BITS};
+use caesar_kernels::Team;
 
 /// What codes times their step may come to, and what a residual may so that those of a whole patch never do.
 const LARGEST: u32 = 1 << MAX_INPUT_BITS;
@@ -36,7 +37,7 @@ impl Pursuit {
                 *counted |= 1 << place;
             }
         }
-        let products = |image: &[f32]| transform::forward(image, &Layout::new([image.len() / PATCH, SIDE, SIDE], 1, SIDE), None, 1);
+        let products = |image: &[f32]| transform::forward(image, &Layout::new([image.len() / PATCH, SIDE, SIDE], 1, SIDE), None, Team::ALONE);
         let mut impulses = vec![0.0; PATCH * PATCH];
         impulses.iter_mut().step_by(PATCH + 1).for_each(|point| *point = 1.0);
         let columns = products(&impulses);

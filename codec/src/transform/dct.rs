@@ -6,6 +6,7 @@ mod axis;
 
 use super::Layout;
 use crate::threads::pieces_side_by_side;
+use caesar_kernels::Team;
 use axis::{Axis, LANES};
 use caesar_kernels::Loops;
 use std::ops::Range;
@@ -65,14 +66,14 @@ const fn entry(n: usize, k: usize, i: usize) -> i32 {
 
 /// Coefficients of an image, block after block in scanning order, zero in those that `skip` names; a unit is the image's unit. What
 /// lies beyond the image shows its nearest point.
-pub fn forward(image: &[f32], layout: &Layout, skip: Option<&[bool]>, threads: usize) -> Vec<f32> {
+pub fn forward(image: &[f32], layout: &Layout, skip: Option<&[bool]>, team: Team) -> Vec<f32> {
     let mut coefficients = vec![0.0; layout.len()];
     let work = |_: usize, pieces: &mut [(Range<usize>, &mut [f32])]| {
         for (blocks, coefficients) in pieces {
             caesar_kernels::run(Forward { image, layout, skip, blocks: blocks.clone(), coefficients });
         }
     };
-    pieces_side_by_side(threads, &mut layout.pieces(&mut coefficients, 4 * threads), 1, work);
+    pieces_side_by_side(team, &mut layout.pieces(&mut coefficients, 4 * team.threads()), 1, work);
     coefficients
 }
 
@@ -310,7 +311,7 @@ mod tests {
 
     fn coefficients_of(image: &[i32], layout: &Layout) -> Vec<i32> {
         let image: Vec<f32> = image.iter().map(|&v| v as f32).collect();
-        forward(&image, layout, None, 1).iter().map(|c| c.round() as i32).collect()
+        forward(&image, layout, None, Team::ALONE).iter().map(|c| c.round() as i32).collect()
     }
 
     #[test]
@@ -360,7 +361,7 @@ mod tests {
             let image = noise(layout.image.iter().product());
             let outside: Vec<bool> = (0..layout.blocks()).map(|block| layout.inside(block).contains(&0)).collect();
             let values: Vec<f32> = image.iter().map(|&v| v as f32).collect();
-            let coefficients = forward(&values, &layout, Some(&outside), 2);
+            let coefficients = Team::run(2, |team| forward(&values, &layout, Some(&outside), team));
             let again = image_of(&coefficients.iter().map(|c| c.round() as i32).collect::<Vec<i32>>(), &layout);
             prop_assert!(image.iter().zip(&again).all(|(a, b)| a.abs_diff(*b) < 2000));
         }

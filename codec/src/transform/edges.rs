@@ -334,6 +334,7 @@ fn scaled(v: i32, by: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use caesar_kernels::Team;
     use crate::entropy::{Decoder, Encoder};
     use crate::transform::{BlockCoder, Partition, State, code_blocks, forward};
 
@@ -354,7 +355,7 @@ mod tests {
             120.0 * ((x + 0.7 * t) / 17.0).sin() * ((y - 0.3 * t) / 13.0).cos() + 60.0 * ((x * y) / 900.0 + t / 5.0).sin()
         };
         let image: Vec<f32> = (0..frames * rows * columns).map(value).collect();
-        let codes = forward(&image, &layout, None, 1).into_iter().map(|c| (c / 40.0).round() as i32).collect();
+        let codes = forward(&image, &layout, None, Team::ALONE).into_iter().map(|c| (c / 40.0).round() as i32).collect();
         (layout, codes)
     }
 

@@ -9,6 +9,7 @@ use super::{FRACTION_BITS, Layout, MAX_INPUT_BITS, used};
 use super::coder::{Below, Near};
 use super::estimate::{Rate, Rates, kind_of, octave_of};
 use crate::threads::pieces_side_by_side;
+use caesar_kernels::Team;
 
 /// The state of the machine that chooses the quantiser of the next coefficient of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +44,13 @@ impl State {
 
 /// Finds the codes of all blocks: `coefficients` times `scale` in steps, block after block; `skip` as in [`super::code_blocks`].
 ///
-/// `weight`: how many squared steps of error a bit is worth. `threads`: that may share the work.
-pub fn quantise(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool], rates: &Rates, weight: f32, threads: usize) -> Vec<i32> {
+/// `weight`: how many squared steps of error a bit is worth. `team`: shares the work.
+pub fn quantise(coefficients: &[f32], scale: f32, layout: &Layout, skip: &[bool], rates: &Rates, weight: f32, team: Team) -> Vec<i32> {
     let Rounded { expected, sizes, ends } = rounded(coefficients, scale, layout, skip);
     let mut codes = vec![0; coefficients.len()];
     // More pieces than threads, as some are done sooner.
-    let mut pieces = layout.pieces(&mut codes, 4 * threads);
-    pieces_side_by_side(threads, &mut pieces, 1, |_, pieces| {
+    let mut pieces = layout.pieces(&mut codes, 4 * team.threads());
+    pieces_side_by_side(team, &mut pieces, 1, |_, pieces| {
         let (mut path, mut room, mut scaled) = (Path::default(), Room::new(layout), Vec::new());
         for (blocks, codes) in pieces {
             let start = layout.range(blocks.start).start;
@@ -279,7 +280,7 @@ mod tests {
         let coefficients: Vec<f32> = (0..layout.len()).map(|i| [1e12, -1e12, 3e9, 0.0][(i + i / 64) % 4]).collect();
         let skip = vec![false; layout.blocks()];
         let rates = Rates::of(std::iter::empty());
-        let codes = quantise(&coefficients, 1.6, &layout, &skip, &rates, 0.35, 1);
+        let codes = quantise(&coefficients, 1.6, &layout, &skip, &rates, 0.35, Team::ALONE);
         let largest = LARGEST as i32 / 2;
         for (code, c) in codes.iter().zip(&coefficients) {
             assert!((largest - 1..=largest + 1).contains(&code.abs()) && code.signum() == c.signum() as i32 || *c == 0.0 && code.abs() < 2, "{code} for {c}");
@@ -294,7 +295,7 @@ mod tests {
             let random = |i: usize| ((i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f32 / 16_777_216.0 - 0.5;
             let image: Vec<f32> = (0..layout.image.iter().product()).map(|i| 9.0 * random(i) * random(i / 16).abs().powf(smooth)).collect();
             let skip: Vec<bool> = (0..layout.blocks()).map(|block| random(block) > 0.3).collect();
-            let coefficients = forward(&image, &layout, Some(&skip), 1);
+            let coefficients = forward(&image, &layout, Some(&skip), Team::ALONE);
             let Rounded { expected, sizes, ends } = rounded(&coefficients, 1.0, &layout, &skip);
             let estimate = Estimate::of(&image, layout.clone(), 1.0, &skip, 0.35);
             let (mut room, mut scaled) = (Room::new(&layout), vec![0.0; layout.scan(0).len()]);
@@ -318,8 +319,8 @@ mod tests {
             // Bits for nothing: only the error counts.
             let skip = vec![false; layout.blocks()];
             let rates = Rates::of(std::iter::empty());
-            let codes = quantise(&coefficients, 1.0, &layout, &skip, &rates, 1e-6, 1);
-            prop_assert!(quantise(&coefficients, 1.0, &layout, &skip, &rates, 1e-6, 3) == codes);
+            let codes = quantise(&coefficients, 1.0, &layout, &skip, &rates, 1e-6, Team::ALONE);
+            prop_assert!(Team::run(3, |team| quantise(&coefficients, 1.0, &layout, &skip, &rates, 1e-6, team)) == codes);
             for (codes, coefficients) in codes.chunks(layout.scan(0).len()).zip(coefficients.chunks(layout.scan(0).len())) {
                 let mut state = State::DEPENDENT;
                 for (&code, &c) in codes.iter().zip(coefficients) {

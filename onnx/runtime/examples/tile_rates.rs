@@ -9,6 +9,7 @@ use caesar_codec::Effort;
 use caesar_codec::lattice::Tile;
 use caesar_codec::method::{interpolation, srn_sz};
 use caesar_codec::threads::Share;
+use caesar_kernels::Team;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let tile = Tile { shape, values: &values, mask: mask.as_deref(), bin_bits };
         let (coded, written) = timed(|| match &model {
-            Some(model) => srn_sz::encode(&tile, effort, &**model, threads),
+            Some(model) => Team::run(threads, |team| srn_sz::encode(&tile, effort, &**model, team)),
             None => Ok(Some(interpolation::encode(&tile, effort))),
         });
         let Some(coded) = coded? else {
@@ -61,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         };
         let (decoded, read) = timed(|| match &model {
-            Some(model) => srn_sz::decode(&coded.bytes, shape, tile.mask, bin_bits, &**model, threads),
+            Some(model) => Team::run(threads, |team| srn_sz::decode(&coded.bytes, shape, tile.mask, bin_bits, &**model, team)),
             None => interpolation::decode(&coded.bytes, shape, tile.mask, bin_bits),
         });
         let decoded = decoded?;

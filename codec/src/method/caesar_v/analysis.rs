@@ -5,6 +5,7 @@ use super::{Networks, Settings, latents};
 use crate::lattice::Tile;
 use crate::residual::Target;
 use crate::threads::side_by_side;
+use caesar_kernels::Team;
 use crate::transform::{self, Estimate, Layout, Partition, Rates, SIDES};
 
 /// A tile as transforms take it: padded, less its mean.
@@ -35,12 +36,12 @@ pub struct Analysis {
 impl Analysis {
     fn of(image: &Image, mask: Option<&[bool]>, settings: Settings, partition: Partition, padding: &Padding, model: &Networks) -> Analysis {
         let (layout, skipped) = cut(settings, &partition, mask, padding, model);
-        let coefficients = transform::forward(&image.values, &layout, Some(&skipped), model.threads);
+        let coefficients = transform::forward(&image.values, &layout, Some(&skipped), model.team);
         Analysis { settings: Settings { mean: image.mean, ..settings }, partition, layout, skipped, coefficients }
     }
 
-    pub fn latents(&self, step: u16, rates: &Rates, threads: usize) -> Vec<i32> {
-        latents::quantise(&self.coefficients, transform::step(step), &self.layout, &self.skipped, rates, threads)
+    pub fn latents(&self, step: u16, rates: &Rates, team: Team) -> Vec<i32> {
+        latents::quantise(&self.coefficients, transform::step(step), &self.layout, &self.skipped, rates, team)
     }
 
     /// Sum of squares that latents miss of the coefficients.
@@ -116,7 +117,7 @@ pub fn cheapest(tile: &Tile, target: Target, tries: usize, padding: &Padding, mo
         let sample = sample(&layout, &skipped);
         let mut others = vec![true; layout.blocks()];
         sample.iter().for_each(|&block| others[block] = false);
-        let coefficients = transform::forward(&image.values, &layout, Some(&others), model.threads);
+        let coefficients = transform::forward(&image.values, &layout, Some(&others), model.team);
         Start::of(sample.into_iter().map(|block| &coefficients[layout.range(block)]).collect(), target, tile.bin_bits).step
     };
     let try_all = |wanted: Vec<Settings>| {
@@ -125,7 +126,7 @@ pub fn cheapest(tile: &Tile, target: Target, tries: usize, padding: &Padding, mo
             Trial { settings: wanted[i], estimate: latents::estimate(&image.values, transform::step(step), layout, &skipped) }
         };
         let mut found: Vec<Option<Trial>> = wanted.iter().map(|_| None).collect();
-        side_by_side(model.threads, wanted.len(), trial, |i, trial| found[i] = Some(trial));
+        side_by_side(model.team, wanted.len(), trial, |i, trial| found[i] = Some(trial));
         found.into_iter().flatten().collect::<Vec<Trial>>()
     };
     // Blocks as long as the stack, where these are others, or as the model's frames.

@@ -2,7 +2,7 @@
 
 use crate::entropy::BitCoder;
 use crate::transform::{self, BlockCoder, Estimate, FRACTION_BITS, Layout, Rates, Signs, State};
-use caesar_kernels::look_until;
+use caesar_kernels::{Team, look_until};
 use std::sync::mpsc;
 
 /// Latents stay below this in magnitude, so that what follows stays within 32 bits.
@@ -98,8 +98,8 @@ fn scale(step: i32) -> f32 {
 }
 
 /// Latents of coefficients in lattice units, found by weighing bits against error.
-pub fn quantise(coefficients: &[f32], step: i32, layout: &Layout, skip: &[bool], rates: &Rates, threads: usize) -> Vec<i32> {
-    transform::quantise(coefficients, scale(step), layout, skip, rates, WEIGHT, threads)
+pub fn quantise(coefficients: &[f32], step: i32, layout: &Layout, skip: &[bool], rates: &Rates, team: Team) -> Vec<i32> {
+    transform::quantise(coefficients, scale(step), layout, skip, rates, WEIGHT, team)
 }
 
 /// About what the latents of blocks of one size cost, in bits and in errors.

@@ -25,6 +25,7 @@ use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
 use crate::transform::{self, Layout, MAX_BLOCK, Partition, SIDES};
+use caesar_kernels::Team;
 use latents::LatentCoder;
 use padding::Padding;
 
@@ -38,23 +39,23 @@ pub fn role(shape: [usize; 3], effort: Effort) -> &'static str {
     }
 }
 
-/// Encodes a tile on up to `threads` threads. `None`: latents cannot keep the mean target; `alone`, they leave what they miss to the
+/// Encodes a tile. `None`: latents cannot keep the mean target; `alone`, they leave what they miss to the
 /// residual stage, which takes long and many bytes.
 ///
 /// # Errors
 /// A shape too thin for blocks (thousands of points by one or two), and what a broken model causes: tables or outputs that
 /// do not fit.
-pub fn encode(tile: &Tile, target: Target, effort: Effort, alone: bool, model: &dyn Model, threads: usize) -> Result<Option<Coded>> {
-    let model = Networks { threads, ..Networks::of(model)? };
+pub fn encode(tile: &Tile, target: Target, effort: Effort, alone: bool, model: &dyn Model, team: Team) -> Result<Option<Coded>> {
+    let model = Networks { team, ..Networks::of(model)? };
     search::smallest(tile, target, effort, alone, &model)
 }
 
-/// Decodes a tile on up to `threads` threads.
+/// Decodes a tile.
 ///
 /// # Errors
 /// Bytes that end early or contradict themselves, or a model that is not of this method.
-pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dyn Model, threads: usize) -> Result<Vec<i32>> {
-    let model = Networks { threads, ..Networks::of(model)? };
+pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dyn Model, team: Team) -> Result<Vec<i32>> {
+    let model = Networks { team, ..Networks::of(model)? };
     let padding = Padding::new(shape, model.frames)?;
     let mut coder = Decoder::new(bytes);
     let settings = Settings::default().code(&mut coder)?;
@@ -74,7 +75,7 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
         coder_of_signs = Some(Decoder::new(signs));
     }
     let latents = LatentCoder::new(&mut coder, coder_of_signs.as_mut(), scale.as_ref().map(|scale| scale as _), &layout, &skipped);
-    let prediction = if settings.apart && threads > 1 {
+    let prediction = if settings.apart && team.threads() > 1 {
         let (magnitudes, strip) = latents.readers();
         synthesis::predict(strip, Some(Box::new(magnitudes)), &layout, &settings, &padding, &model)?
     } else {
@@ -172,8 +173,8 @@ struct Networks<'a> {
     model: &'a dyn Model,
     /// Frames a block spans: 8 or 1.
     frames: usize,
-    /// That may work at a tile.
-    threads: usize,
+    /// That works at a tile.
+    team: Team<'a>,
 }
 
 impl<'a> Networks<'a> {
@@ -183,7 +184,7 @@ impl<'a> Networks<'a> {
             [8] => 8,
             other => return unusable(format!("blocks of {other:?} frames")),
         };
-        Ok(Networks { model, frames, threads: 1 })
+        Ok(Networks { model, frames, team: Team::ALONE })
     }
 
     /// Octaves in time that the model distinguishes.

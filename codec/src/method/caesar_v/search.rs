@@ -52,7 +52,7 @@ impl Task<'_> {
         let Task { tile, target, effort, alone, padding, model } = *self;
         let start = analysis.start(target, tile.bin_bits);
         let base = Settings { sharpen: true, step: start.step, ..analysis.settings };
-        let open = |settings: Settings, model: &Networks| Candidate::of(analysis.latents(settings.step, rates, model.threads), settings, analysis, padding, model);
+        let open = |settings: Settings, model: &Networks| Candidate::of(analysis.latents(settings.step, rates, model.team), settings, analysis, padding, model);
         let closed = |candidate: Candidate| -> Result<Closed> {
             let coded = candidate.encode(tile, target, effort, analysis, model)?;
             Ok((residual::cost(&coded, tile, target), coded, candidate))
@@ -66,10 +66,10 @@ impl Task<'_> {
         let mut best = match target {
             Target::Pointwise => {
                 let steps: Vec<u16> = std::iter::once(start.step).chain(steps::around(start.step, effort)).collect();
-                let alone = Networks { threads: 1, ..*model };
+                let alone = Networks { team: model.team.among(steps.len()), ..*model };
                 let of = |i: usize| closed(open(Settings { step: steps[i], ..base }, &alone)?);
                 let mut best: Result<Option<(usize, Closed)>> = Ok(None);
-                side_by_side(model.threads, steps.len(), of, |i, closed| {
+                side_by_side(model.team, steps.len(), of, |i, closed| {
                     best = std::mem::replace(&mut best, Ok(None)).and_then(|best| {
                         let closed = closed?;
                         // At equal cost the first, whoever comes first.
@@ -85,7 +85,7 @@ impl Task<'_> {
                 let mut gain = Gain::default();
                 let mut base = base;
                 while let Some(step) = steps.next() {
-                    let latents = analysis.latents(step, rates, model.threads);
+                    let latents = analysis.latents(step, rates, model.team);
                     let missed = analysis.missed(&latents, step);
                     if gain.at(step).is_some_and(|gain| !steps.guess(gain * missed)) {
                         continue;

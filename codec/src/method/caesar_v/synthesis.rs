@@ -5,7 +5,7 @@ use super::padding::Padding;
 use super::{Networks, Settings, latents};
 use crate::error::{Error, Result};
 use crate::transform::{self, FRACTION_BITS, Layout};
-use caesar_kernels::{look_until, with_helpers};
+use caesar_kernels::{Team, look_until};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -30,7 +30,7 @@ pub fn predict(strip: impl FnMut(usize) -> Vec<i32> + Send, ahead: Option<Box<dy
         next: AtomicUsize::new(0),
         failure: Mutex::default(),
     };
-    synthesis.run(strip, ahead, model.threads);
+    synthesis.run(strip, ahead, model.team);
     let failure = lock(&synthesis.failure).take();
     drop(synthesis);
     failure.map_or(Ok(prediction), Err)
@@ -53,7 +53,7 @@ fn bands<'a>(mut values: &'a mut [i32], layout: &Layout, padding: &Padding, head
     let ([frames, rows, _], [_, down, _]) = (layout.image, layout.count);
     let (most, beyond, beside) = head.map_or((PLAIN, 0, 0), |head| (head.rows(), head.beyond(), head.beside()));
     // Larger ones, and less of them computed twice, where no other thread waits.
-    let most = most.saturating_mul(if model.threads > 1 { 1 } else { 2 });
+    let most = most.saturating_mul(if model.team.threads() > 1 { 1 } else { 2 });
     let high = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(PATCH);
     let starts = (0..padding.frames()).step_by(model.frames).flat_map(|frame| (0..rows).step_by(high).map(move |y| (frame, y)));
     let band = |(frame, y): (usize, usize)| {
@@ -91,7 +91,7 @@ struct Synthesis<'a> {
 }
 
 impl<'a> Synthesis<'a> {
-    fn run(&self, strip: impl FnMut(usize) -> Vec<i32> + Send, ahead: Option<Box<dyn FnOnce() + '_>>, threads: usize) {
+    fn run(&self, strip: impl FnMut(usize) -> Vec<i32> + Send, ahead: Option<Box<dyn FnOnce() + '_>>, team: Team) {
         // Whoever comes first completes all strips.
         let strip = Mutex::new(Some(strip));
         let complete = |alone: bool| {
@@ -119,10 +119,9 @@ impl<'a> Synthesis<'a> {
             }
             help();
         };
-        let helpers = threads.min(self.bands.len() + usize::from(is_ahead)).saturating_sub(1);
-        with_helpers(helpers, beside, |helpers| {
+        team.helped(beside, || {
             ahead.into_iter().for_each(|ahead| ahead());
-            complete(helpers.is_empty());
+            complete(team.threads() == 1);
             help();
         });
     }

@@ -120,8 +120,8 @@ fn worst(tile: &Tile, decoded: &[i32]) -> u32 {
 }
 
 fn round_trip(tile: &Tile, target: Target, effort: Effort, model: &Toy) -> Coded {
-    let coded = encode(tile, target, effort, true, model, 1).unwrap().expect("alone, it keeps every target");
-    let decoded = decode(&coded.bytes, tile.shape, tile.mask, model, 2).unwrap();
+    let coded = encode(tile, target, effort, true, model, Team::ALONE).unwrap().expect("alone, it keeps every target");
+    let decoded = Team::run(2, |team| decode(&coded.bytes, tile.shape, tile.mask, model, team)).unwrap();
     assert!(decoded == coded.decoded, "decoder and encoder differ for {:?}", tile.shape);
     coded
 }
@@ -171,10 +171,10 @@ fn bytes_are_the_same_on_any_number_of_threads() {
     for (shape, model, noise) in [([2, 200, 230], Toy::new(1), 40_000), ([20, 150, 100], Toy::new(8), 40_000), ([20, 150, 100], Toy::new(8), 1)] {
         let values = field(shape, if noise > 1 { 60_000.0 } else { 0.0 }, noise);
         let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
-        let [one, three, nine] = [1, 3, 9].map(|threads| encode(&tile, Target::MeanSquare(1e6), Effort::Fast, false, &model, threads).unwrap().unwrap());
+        let [one, three, nine] = [1, 3, 9].map(|threads| Team::run(threads, |team| encode(&tile, Target::MeanSquare(1e6), Effort::Fast, false, &model, team)).unwrap().unwrap());
         assert!(one.bytes == three.bytes && one.bytes == nine.bytes);
         for threads in [1, 2] {
-            assert!(decode(&one.bytes, shape, None, &model, threads).unwrap() == one.decoded);
+            assert!(Team::run(threads, |team| decode(&one.bytes, shape, None, &model, team)).unwrap() == one.decoded);
         }
     }
 }
@@ -185,11 +185,11 @@ fn a_smooth_field_is_cheap_and_a_constant_nearly_free() {
     let model = Toy::new(8);
     let values = field(shape, 20_000.0, 0);
     let smooth =
-        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, 1);
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, Team::ALONE);
     assert!(smooth.unwrap().unwrap().bytes.len() * 100 < values.len() * 4);
     let values = vec![123_456; values.len()];
     let flat =
-        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, 1);
+        encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, Team::ALONE);
     assert!(flat.unwrap().unwrap().bytes.len() <= 20);
 }
 
@@ -204,9 +204,9 @@ fn the_hyperprior_is_read_back() {
         let settings = Settings { size, hyper: true, ..Settings::default() };
         let layout = Layout::of(padding.padded, 8, &settings.partition(&padding));
         let skipped = vec![false; layout.blocks()];
-        let coefficients = transform::forward(&image, &layout, None, 1);
+        let coefficients = transform::forward(&image, &layout, None, Team::ALONE);
         let rates = Rates::of(std::iter::empty());
-        let original = latents::quantise(&coefficients, 700, &layout, &skipped, &rates, 1);
+        let original = latents::quantise(&coefficients, 700, &layout, &skipped, &rates, Team::ALONE);
         let mut latents = original.clone();
         let mut hyper = hyper::analyse(&latents, &layout, &model).unwrap();
         let written = hyper.clone();
@@ -233,12 +233,12 @@ fn many_signs_have_a_code_of_their_own() {
     let values = field(shape, 60_000.0, 9000);
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
     let model = Toy::new(8);
-    let encode = |effort: Effort| encode(&tile, Target::MeanSquare(1e6), effort, true, &model, 2).unwrap().unwrap();
+    let encode = |effort: Effort| Team::run(2, |team| encode(&tile, Target::MeanSquare(1e6), effort, true, &model, team)).unwrap().unwrap();
     let settings = |bytes: &[u8]| Settings::default().code(&mut Decoder::new(bytes)).unwrap();
     let coded = encode(Effort::Balanced);
     assert!(settings(&coded.bytes).apart && !settings(&encode(Effort::Best).bytes).apart);
     for threads in 1..4 {
-        assert!(decode(&coded.bytes, shape, None, &model, threads).unwrap() == coded.decoded, "{threads} threads");
+        assert!(Team::run(threads, |team| decode(&coded.bytes, shape, None, &model, team)).unwrap() == coded.decoded, "{threads} threads");
     }
     // Their bytes are as many as the last four say.
     let (rest, signs) = split_signs(&coded.bytes).unwrap();
@@ -246,16 +246,16 @@ fn many_signs_have_a_code_of_their_own() {
     for len in [0, 1, 1 << 16, u32::MAX, coded.bytes.len() as u32 - 3, coded.bytes.len() as u32 - 4] {
         let mut damaged = coded.bytes.clone();
         damaged.splice(coded.bytes.len() - 4.., len.to_le_bytes());
-        assert!(decode(&damaged, shape, None, &model, 2).is_err(), "{len} bytes of signs");
+        assert!(Team::run(2, |team| decode(&damaged, shape, None, &model, team)).is_err(), "{len} bytes of signs");
     }
     for kept in [0, 3, 4, 7, coded.bytes.len() / 2, coded.bytes.len() - 1] {
-        let _ = decode(&coded.bytes[..kept], shape, None, &model, 2);
+        let _ = Team::run(2, |team| decode(&coded.bytes[..kept], shape, None, &model, team));
     }
     // Whatever is read, no thread waits for another that has given up.
     for i in 0..200usize {
         let mut damaged = coded.bytes.clone();
         damaged[i * 7919 % coded.bytes.len()] ^= 1 << (i % 8);
-        let _ = decode(&damaged, shape, None, &model, 1 + i % 3);
+        let _ = Team::run(1 + i % 3, |team| decode(&damaged, shape, None, &model, team));
     }
 }
 
@@ -266,7 +266,7 @@ fn masked_points_cost_next_to_nothing() {
     let model = Toy::new(8);
     let mask: Vec<bool> = (0..values.len()).map(|i| i % 128 >= 64).collect();
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 8 };
-    let all = encode(&tile, Target::Pointwise, Effort::Fast, true, &model, 1).unwrap().unwrap().bytes.len();
+    let all = encode(&tile, Target::Pointwise, Effort::Fast, true, &model, Team::ALONE).unwrap().unwrap().bytes.len();
     let half = round_trip(&Tile { mask: Some(&mask), ..tile }, Target::Pointwise, Effort::Fast, &model);
     assert!(half.bytes.len() * 100 < all * 60, "{} of {all}", half.bytes.len());
     values.fill(5);
@@ -297,7 +297,7 @@ fn a_model_of_something_else_is_an_error() {
     let shape = [8, 16, 16];
     let values = field(shape, 6000.0, 2000);
     let tile = Tile { shape, values: &values, mask: None, bin_bits: 4 };
-    let bytes = encode(&tile, Target::Pointwise, Effort::Fast, true, &Toy::new(8), 1).unwrap().unwrap().bytes;
+    let bytes = encode(&tile, Target::Pointwise, Effort::Fast, true, &Toy::new(8), Team::ALONE).unwrap().unwrap().bytes;
     let mut missing = Toy::new(8);
     missing.tables.remove(1);
     let mut odd = Toy::new(8);
@@ -306,15 +306,15 @@ fn a_model_of_something_else_is_an_error() {
     far.tables[2].1[0] = 5;
     let broken = Toy { broken: true, ..Toy::new(8) };
     for model in [missing, odd, far, broken] {
-        assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, true, &model, 1), Err(Error::Model(_))));
-        assert!(matches!(decode(&bytes, shape, None, &model, 1), Err(Error::Model(_))));
+        assert!(matches!(encode(&tile, Target::Pointwise, Effort::Fast, true, &model, Team::ALONE), Err(Error::Model(_))));
+        assert!(matches!(decode(&bytes, shape, None, &model, Team::ALONE), Err(Error::Model(_))));
     }
 }
 
 #[test]
 fn shapes_too_thin_for_blocks_are_refused_before_anything_is_allocated() {
     for shape in [[1 << 25, 1, 1], [1, 1 << 25, 1], [1 << 12, 1 << 13, 1], [usize::MAX, 1, 1]] {
-        assert!(matches!(decode(&[0; 100], shape, None, &Toy::new(8), 1), Err(Error::LimitsExceeded(_))));
+        assert!(matches!(decode(&[0; 100], shape, None, &Toy::new(8), Team::ALONE), Err(Error::LimitsExceeded(_))));
     }
 }
 
@@ -342,7 +342,7 @@ proptest! {
     #[test]
     fn hostile_bytes_decode_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..300), shape in prop::array::uniform3(1usize..20), planes: bool) {
         let model = Toy::new(if planes { 1 } else { 8 });
-        if let Ok(decoded) = decode(&bytes, shape, None, &model, 1) {
+        if let Ok(decoded) = decode(&bytes, shape, None, &model, Team::ALONE) {
             prop_assert_eq!(decoded.len(), shape.iter().product::<usize>());
         }
     }
@@ -352,11 +352,11 @@ proptest! {
         let shape = [4, 40, 40];
         let values = field(shape, 60_000.0, 200);
         let model = Toy::new(8);
-        let mut bytes = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, 1).unwrap().unwrap().bytes;
+        let mut bytes = encode(&Tile { shape, values: &values, mask: None, bin_bits: 8 }, Target::Pointwise, Effort::Balanced, true, &model, Team::ALONE).unwrap().unwrap().bytes;
         let place = at.index(bytes.len());
         bytes[place] ^= 1 << bit;
-        let _ = decode(&bytes, shape, None, &model, 1);
+        let _ = decode(&bytes, shape, None, &model, Team::ALONE);
         bytes.truncate(cut.index(bytes.len()));
-        let _ = decode(&bytes, shape, None, &model, 1);
+        let _ = decode(&bytes, shape, None, &model, Team::ALONE);
     }
 }

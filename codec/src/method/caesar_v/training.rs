@@ -2,6 +2,7 @@
 
 use super::latents;
 use crate::transform::{self, Layout, Rates};
+use caesar_kernels::Team;
 
 /// Values that [`image`] takes count in 2^-15 step.
 pub const STEP_BITS: u32 = 15;
@@ -11,10 +12,10 @@ pub const STEP_BITS: u32 = 15;
 pub fn image(values: &[i32], shape: [usize; 3], side: usize) -> Vec<i32> {
     let layout = Layout::new(shape, shape[0], side);
     let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
-    let coefficients = transform::forward(&values, &layout, None, 1);
+    let coefficients = transform::forward(&values, &layout, None, Team::ALONE);
     let skip = vec![false; layout.blocks()];
     let estimate = latents::estimate(&values, 1 << STEP_BITS, layout.clone(), &skip);
     let rates = Rates::of((0..layout.blocks()).map(|block| (&estimate, block)));
-    let latents = latents::quantise(&coefficients, 1 << STEP_BITS, &layout, &skip, &rates, 1);
+    let latents = latents::quantise(&coefficients, 1 << STEP_BITS, &layout, &skip, &rates, Team::ALONE);
     transform::inverse(&latents, &layout, latents::dequantise)
 }

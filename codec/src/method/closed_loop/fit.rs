@@ -126,7 +126,7 @@ impl Samples {
     }
 
     /// Taps that pay for being told instead of `start`, or `start`.
-    pub fn better_taps(&self, start: &Taps, team: &Team) -> Taps {
+    pub fn better_taps(&self, start: &Taps, team: Team) -> Taps {
         if self.target.len() < FEWEST {
             return *start;
         }

@@ -114,7 +114,7 @@ impl Linears {
     }
 
     /// The predictor of a step: the encoder fits it where that pays (the whole team together), and tells it.
-    pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, bin: Bin, team: &Team) -> Linear {
+    pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, bin: Bin, team: Team) -> Linear {
         let available = step.sources.available();
         let samples = step.original.map(|(o, search)| Samples::gather(step, o, bin.width(), search));
         let start = self.taps.last(step.slot()).unwrap_or_else(|| step.sources.default_taps());

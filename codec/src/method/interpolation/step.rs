@@ -32,7 +32,7 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
         let phase = step.sources.phase;
         let (rows, columns) = (step.rows, step.columns);
-        let linear = self.linears.code(coder, step, self.bin, &Team::ALONE);
+        let linear = self.linears.code(coder, step, self.bin, Team::ALONE);
         let linear = self.predictor.tell(coder, &mut self.told, step, linear, self.bin);
 
         let coded = step.original.map(|(o, search)| (self.codes(step, o, &linear), search));

@@ -46,12 +46,12 @@ fn search(effort: Effort) -> Search {
     }
 }
 
-/// Encodes a tile, on up to two threads. `Best` mixes contexts, tries several orders of frames and keeps the smallest result. `None`: the
+/// Encodes a tile. `Best` mixes contexts, tries several orders of frames and keeps the smallest result. `None`: the
 /// tile holds packed values, of which networks know nothing; [`interpolation`] codes them better.
 ///
 /// # Errors
 /// A model that is not of this method.
-pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, threads: usize) -> Result<Option<Coded>> {
+pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, team: Team) -> Result<Option<Coded>> {
     let networks = Networks::of(model)?;
     let prepared = Prepared::new(tile);
     if prepared.has_palette() {
@@ -61,19 +61,17 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, threads: usize) ->
     let mixed = effort == Effort::Best;
     let encode_with = |&distance: &u32| {
         let choice = Choice { prepared: &prepared, distance, search: search(effort) };
-        Team::run(if mixed { 1 } else { threads }, |team| {
-            let mut coder = Encoder::new();
-            let mut strands: Strands<Recorder> = Strands::default();
-            let decoded = code(&mut coder, mixed, Outline::of(tile), Some(choice), &networks, team, &mut strands);
-            let mut bytes = Vec::new();
-            put_section(&mut bytes, &coder.finish());
-            put_section(&mut bytes, &strands.whole.finish());
-            let [upper, lower] = &strands.halves;
-            let (upper, lower) = team.join(|| upper.finish(), || lower.finish());
-            put_section(&mut bytes, &upper);
-            bytes.extend_from_slice(&lower);
-            Coded { bytes, decoded }
-        })
+        let mut coder = Encoder::new();
+        let mut strands: Strands<Recorder> = Strands::default();
+        let decoded = code(&mut coder, mixed, Outline::of(tile), Some(choice), &networks, team, &mut strands);
+        let mut bytes = Vec::new();
+        put_section(&mut bytes, &coder.finish());
+        put_section(&mut bytes, &strands.whole.finish());
+        let [upper, lower] = &strands.halves;
+        let (upper, lower) = team.join(|| upper.finish(), || lower.finish());
+        put_section(&mut bytes, &upper);
+        bytes.extend_from_slice(&lower);
+        Coded { bytes, decoded }
     };
     // With fewer than three frames all orders come to the same.
     let distances: &[u32] = if mixed && tile.shape[0] > 2 { &[8, 2, 1] } else { &[8] };
@@ -81,7 +79,7 @@ pub fn encode(tile: &Tile, effort: Effort, model: &dyn Model, threads: usize) ->
     Ok(distances.iter().map(encode_with).reduce(smaller))
 }
 
-/// Decodes a tile, on up to two threads. Memory is bounded by the shape whatever the bytes are.
+/// Decodes a tile. Memory is bounded by the shape whatever the bytes are.
 ///
 /// # Errors
 /// Bytes that end early or contradict themselves, or a model that is not of this method.
@@ -91,22 +89,20 @@ pub fn decode(
     mask: Option<&[bool]>,
     bin_bits: u32,
     model: &dyn Model,
-    threads: usize,
+    team: Team,
 ) -> Result<Vec<i32>> {
     let networks = Networks::of(model)?;
     let mut reader = bytes::Reader::new(bytes);
     let told = reader.section()?;
     let (whole, upper) = (reader.section()?, reader.section()?);
     let halves = [upper, reader.rest()];
-    Team::run(threads, |team| {
-        let mut coder = Decoder::new(told);
-        let mut strands = Strands { whole: Reader::new(whole), halves: halves.map(Reader::new) };
-        let decoded = code(&mut coder, false, Outline { shape, mask, bin_bits }, None, &networks, team, &mut strands);
-        coder.finish()?;
-        strands.whole.finish()?;
-        strands.halves.iter().try_for_each(Reader::finish)?;
-        Ok(decoded)
-    })
+    let mut coder = Decoder::new(told);
+    let mut strands = Strands { whole: Reader::new(whole), halves: halves.map(Reader::new) };
+    let decoded = code(&mut coder, false, Outline { shape, mask, bin_bits }, None, &networks, team, &mut strands);
+    coder.finish()?;
+    strands.whole.finish()?;
+    strands.halves.iter().try_for_each(Reader::finish)?;
+    Ok(decoded)
 }
 
 /// Codes a tile, its codes as symbols, or under mixed contexts as interpolation does and with the classes besides.
@@ -116,7 +112,7 @@ fn code<C: BitCoder, S: SymbolCoder>(
     outline: Outline,
     choice: Option<Choice>,
     networks: &Networks,
-    team: &Team,
+    team: Team,
     strands: &mut Strands<S>,
 ) -> Vec<i32> {
     if coder.code_raw(mixed.into(), 1) == 1 {

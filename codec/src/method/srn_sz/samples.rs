@@ -46,7 +46,7 @@ impl<F: FnMut(usize, &Sample)> Steps for Sampler<F> {
 
     fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
         let Some((original, _)) = step.original else { return };
-        let linear = self.linears.code(coder, step, self.bin, &Team::ALONE);
+        let linear = self.linears.code(coder, step, self.bin, Team::ALONE);
         let mut buffers = step.buffers();
         let mut codes = vec![0; step.columns];
         for row in 0..step.rows {

@@ -21,7 +21,7 @@ const DIVIDED: usize = 1 << 10;
 /// Everything that is learned while the steps of a tile are coded; what is told of them goes another way than their codes.
 pub struct StepCoder<'m, S> {
     pub by: Predictors<'m>,
-    pub team: &'m Team<'m>,
+    pub team: Team<'m>,
     linears: Linears,
     /// One more than the class of all targets of a step, or none where each has its own.
     uniform: Told<1>,
@@ -90,7 +90,7 @@ impl Classing {
 }
 
 impl<'m, S> StepCoder<'m, S> {
-    pub fn new(bin: Bin, networks: &'m Networks, team: &'m Team, strands: &'m mut Strands<S>) -> Self {
+    pub fn new(bin: Bin, networks: &'m Networks, team: Team<'m>, strands: &'m mut Strands<S>) -> Self {
         let weights = [Told::new(WEIGHT_UNIT), Told::new(WEIGHT_UNIT)];
         StepCoder { by: Predictors { networks, bin }, team, linears: Linears::new(), uniform: Told::new(1), trusts: Trusts::default(), weights, symbols: Default::default(), memories: Default::default(), strands }
     }

@@ -6,6 +6,7 @@ use crate::method::closed_loop::testing::{assert_kept, cases, shapes, values};
 use crate::network::{Dense, Model, ModelHash, Network, Tensor};
 use crate::options::Effort;
 use crate::{Error, Result};
+use caesar_kernels::Team;
 use proptest::prelude::*;
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
@@ -105,9 +106,9 @@ impl Network for Graph {
 
 fn check(tile: &Tile, effort: Effort, seed: u32) -> Vec<u8> {
     let model = Random::new(seed, false);
-    let Some(coded) = encode(tile, effort, &model, 1).unwrap() else { return Vec::new() };
+    let Some(coded) = encode(tile, effort, &model, Team::ALONE).unwrap() else { return Vec::new() };
     for threads in [1, 2] {
-        assert_kept(tile, &coded, &decode(&coded.bytes, tile.shape, tile.mask, tile.bin_bits, &model, threads).unwrap());
+        assert_kept(tile, &coded, &Team::run(threads, |team| decode(&coded.bytes, tile.shape, tile.mask, tile.bin_bits, &model, team)).unwrap());
     }
     coded.bytes
 }
@@ -123,7 +124,7 @@ proptest! {
         let field: Vec<i32> = (0..shape.iter().product()).map(|i| values(kind, seed, i)).collect();
         let tile = Tile { shape, values: &field, mask: None, bin_bits: 8 };
         let bytes = check(&tile, Effort::Balanced, seed);
-        let accelerated = encode(&tile, Effort::Balanced, &Random::new(seed, true), 1).unwrap();
+        let accelerated = encode(&tile, Effort::Balanced, &Random::new(seed, true), Team::ALONE).unwrap();
         prop_assert!(accelerated.map_or(Vec::new(), |coded| coded.bytes) == bytes);
     }
 
@@ -139,7 +140,8 @@ proptest! {
         let points = shape.iter().product::<usize>();
         let mask: Vec<bool> = (0..points).map(|i| i % 3 == 0).collect();
         let bytes: Vec<u8> = [told].into_iter().chain(bytes).collect();
-        if let Ok(values) = decode(&bytes, shape, masked.then_some(&mask[..]), bin_bits, &Random::new(1, false), threads) {
+        let decoded = Team::run(threads, |team| decode(&bytes, shape, masked.then_some(&mask[..]), bin_bits, &Random::new(1, false), team));
+        if let Ok(values) = decoded {
             prop_assert_eq!(values.len(), points);
         }
     }
@@ -154,9 +156,9 @@ fn two_threads_write_and_read_the_same() {
     for effort in [Effort::Fast, Effort::Balanced] {
         let tile = Tile { shape, values: &field, mask: Some(&mask), bin_bits: 6 };
         let bytes = check(&tile, effort, 5);
-        assert!(encode(&tile, effort, &model, 2).unwrap().unwrap().bytes == bytes);
+        assert!(Team::run(2, |team| encode(&tile, effort, &model, team)).unwrap().unwrap().bytes == bytes);
         for length in (0..bytes.len()).step_by(1009) {
-            assert!(decode(&bytes[..length], shape, Some(&mask), 6, &model, 2).is_err(), "{length}");
+            assert!(Team::run(2, |team| decode(&bytes[..length], shape, Some(&mask), 6, &model, team)).is_err(), "{length}");
         }
     }
 }
@@ -168,9 +170,9 @@ fn a_stream_cut_short_or_prolonged_is_an_error() {
     let bytes = check(&Tile { shape, values: &field, mask: None, bin_bits: 4 }, Effort::Balanced, 3);
     let model = Random::new(3, false);
     for length in [0, 1, 5, bytes.len() / 2, bytes.len() - 4, bytes.len() - 1] {
-        assert!(decode(&bytes[..length], shape, None, 4, &model, 1).is_err(), "{length}");
+        assert!(decode(&bytes[..length], shape, None, 4, &model, Team::ALONE).is_err(), "{length}");
     }
-    assert!(decode(&[&bytes[..], &[0]].concat(), shape, None, 4, &model, 1).is_err());
+    assert!(decode(&[&bytes[..], &[0]].concat(), shape, None, 4, &model, Team::ALONE).is_err());
 }
 
 #[test]
@@ -178,5 +180,5 @@ fn a_model_of_another_method_is_refused() {
     let mut model = Random::new(1, false);
     model.tables.pop();
     let tile = Tile { shape: [1, 1, 1], values: &[1], mask: None, bin_bits: 8 };
-    assert!(matches!(encode(&tile, Effort::Balanced, &model, 1), Err(Error::Model(_))));
+    assert!(matches!(encode(&tile, Effort::Balanced, &model, Team::ALONE), Err(Error::Model(_))));
 }
