@@ -197,21 +197,29 @@ impl Call<'_> {
         };
         // In pieces that stay in the nearest cache.
         const PIECE: usize = 4096;
-        let mut values = vec![V::from_bits(0); PIECE.min(integers.len())];
-        let mut start = 0;
-        for bytes in place.iter_mut().flat_map(|run| run.chunks_mut(PIECE * V::SIZE)) {
-            let piece = start..start + bytes.len() / V::SIZE;
-            let values = &mut values[..piece.len()];
-            lattice.fill(values, &integers[piece.clone()], signs.as_ref().map(|signs| &signs[piece.clone()]));
-            for (value, &class) in values.iter_mut().zip(classes.iter().flat_map(|classes| &classes[piece.clone()])) {
-                match header.specials.get(usize::from(class).wrapping_sub(1)) {
-                    Some(&bits) => *value = V::from_bits(bits),
-                    None if class == 0 || class == UNLISTED => (),
-                    None => return corrupt("a class without a value"),
+        let pieces = place.iter_mut().flat_map(|run| run.chunks_mut(PIECE * V::SIZE));
+        let mut pieces: Vec<_> = pieces.scan(0, |next, bytes| {
+            let start = std::mem::replace(next, *next + bytes.len() / V::SIZE);
+            Some((start..*next, bytes))
+        }).collect();
+        let are_known = AtomicBool::new(true);
+        pieces_side_by_side(team, &mut pieces, 8, |_, pieces| {
+            let mut values = [V::from_bits(0); PIECE];
+            for (piece, bytes) in pieces {
+                let values = &mut values[..piece.len()];
+                lattice.fill(values, &integers[piece.clone()], signs.as_ref().map(|signs| &signs[piece.clone()]));
+                for (value, &class) in values.iter_mut().zip(classes.iter().flat_map(|classes| &classes[piece.clone()])) {
+                    match header.specials.get(usize::from(class).wrapping_sub(1)) {
+                        Some(&bits) => *value = V::from_bits(bits),
+                        None if class == 0 || class == UNLISTED => (),
+                        None => are_known.store(false, Ordering::Relaxed),
+                    }
                 }
+                write_values(values, bytes);
             }
-            write_values(values, bytes);
-            start = piece.end;
+        });
+        if !are_known.into_inner() {
+            return corrupt("a class without a value");
         }
         exceptions::read(parts.exceptions, V::SIZE, place)
     }
