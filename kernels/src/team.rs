@@ -71,8 +71,12 @@ impl<'a> Team<'a> {
         let Some(board) = self.board else { return work() };
         let left = AtomicBool::new(true);
         board.post(&help, &left, long);
-        let _withdraw = Withdraw { board, left: &left, long };
-        work()
+        let owner = Owner { board, left: &left };
+        let result = work();
+        if long {
+            owner.help_others();
+        }
+        result
     }
 }
 
@@ -98,6 +102,12 @@ struct State {
     waiting: usize,
 }
 
+impl State {
+    fn offer(&mut self, left: *const AtomicBool) -> &mut Offer {
+        self.offers.iter_mut().find(|offer| ptr::eq(offer.left, left)).expect("an offer stays for as long as its owner")
+    }
+}
+
 struct Offer {
     help: *const Help<'static>,
     /// Whether nobody helps; the owner looks at it, and it tells one offer from another.
@@ -113,7 +123,7 @@ unsafe impl Send for Offer {}
 impl Board {
     fn post(&self, help: &Help, left: &AtomicBool, long: bool) {
         let mut state = lock(&self.state);
-        // How long it lives is for `Withdraw` to see to.
+        // How long it lives is for `Owner` to see to.
         state.offers.push(Offer { help: ptr::from_ref(help).cast(), left, helping: 0, is_open: true });
         self.open.fetch_add(1, Ordering::SeqCst);
         let (idle, waiting, none_looks) = (state.idle > 0, state.waiting > 0, self.looking.load(Ordering::SeqCst) == 0);
@@ -157,6 +167,14 @@ impl Board {
         looked || happened()
     }
 
+    /// Sleeps, as an owner, until those who help have left or whatever else it waits for.
+    fn sleep_until(&self, happened: impl Fn() -> bool) {
+        let mut state = lock(&self.state);
+        state.waiting += 1;
+        state = self.left.wait_while(state, |_| !happened()).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+    }
+
     /// Does what there is to do of the oldest open offer.
     fn help(&self) {
         let mut state = lock(&self.state);
@@ -180,7 +198,7 @@ struct Leave<'a> {
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.board.state);
-        let offer = state.offers.iter_mut().find(|offer| offer.left == self.left).expect("an offer with helpers stays");
+        let offer = state.offer(self.left);
         self.board.close(offer);
         offer.helping -= 1;
         if offer.helping == 0 {
@@ -193,40 +211,47 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// When the owner is done, be it in a panic, the offer is off the board as soon as those who help have left.
-struct Withdraw<'a> {
+/// Who offered something. When it goes, be it in a panic, the offer is off the board, and whoever helped has left.
+struct Owner<'a> {
     board: &'a Board,
     left: &'a AtomicBool,
-    long: bool,
 }
 
-impl Drop for Withdraw<'_> {
-    fn drop(&mut self) {
-        let &mut Withdraw { board, left, long } = self;
-        let has_left = || left.load(Ordering::Acquire);
-        let helps = long && !std::thread::panicking();
-        let happened = || has_left() || helps && board.is_open();
+impl Owner<'_> {
+    fn has_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
+    /// Helps others until those who help have left.
+    fn help_others(&self) {
+        let Owner { board, .. } = *self;
         let mut state = lock(&board.state);
-        loop {
-            let place = state.offers.iter().position(|offer| ptr::eq(offer.left, left)).expect("an offer stays until it is withdrawn");
-            board.close(&mut state.offers[place]);
-            if state.offers[place].helping == 0 {
-                state.offers.remove(place);
-                return;
+        board.close(state.offer(self.left));
+        drop(state);
+        while !self.has_left() {
+            let happened = || self.has_left() || board.is_open();
+            if !board.look_until(happened) {
+                board.sleep_until(happened);
             }
-            drop(state);
-            let looked = if helps { board.look_until(happened) } else { look_until(happened) };
-            if !looked {
-                let mut state = lock(&board.state);
-                state.waiting += 1;
-                state = board.left.wait_while(state, |_| !happened()).unwrap_or_else(PoisonError::into_inner);
-                state.waiting -= 1;
-            }
-            if helps && !has_left() {
+            if !self.has_left() {
                 board.help();
             }
-            state = lock(&board.state);
         }
+    }
+}
+
+impl Drop for Owner<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.board.state);
+        self.board.close(state.offer(self.left));
+        while state.offer(self.left).helping > 0 {
+            drop(state);
+            if !look_until(|| self.has_left()) {
+                self.board.sleep_until(|| self.has_left());
+            }
+            state = lock(&self.board.state);
+        }
+        state.offers.retain(|offer| !ptr::eq(offer.left, self.left));
     }
 }
 
@@ -315,6 +340,35 @@ mod tests {
                 };
                 team.helped(work, work);
             });
+        }
+    }
+
+    #[test]
+    fn who_panics_while_it_helps_waits_first_and_lets_it_through() {
+        let soon = Duration::from_secs(20);
+        let channel = || {
+            let (tell, told) = mpsc::channel();
+            (Mutex::new(tell), Mutex::new(told))
+        };
+        for _ in 0..20 {
+            let (done, first, (begun, wait)) = (AtomicBool::new(false), AtomicBool::new(true), channel());
+            let panic = Team::run(2, |team| {
+                let work = || if first.swap(false, Ordering::Relaxed) {
+                    lock(&begun).send(()).unwrap();
+                    let (helping, wait) = channel();
+                    let fail = || {
+                        lock(&helping).send(()).unwrap();
+                        panic!("as asked");
+                    };
+                    team.helped(fail, || lock(&wait).recv_timeout(soon).unwrap());
+                    thread::sleep(Duration::from_millis(5));
+                    done.store(true, Ordering::Relaxed);
+                };
+                let panic = catch_unwind(AssertUnwindSafe(|| team.helped(work, || lock(&wait).recv_timeout(soon).unwrap())));
+                assert!(done.load(Ordering::Relaxed));
+                panic.unwrap_err()
+            });
+            assert_eq!(panic.downcast_ref(), Some(&"as asked"));
         }
     }
 
