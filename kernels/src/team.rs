@@ -41,7 +41,7 @@ impl<'a> Team<'a> {
         Team { threads: (self.threads / count.max(1)).max(1), ..self }
     }
 
-    /// What `work` comes to, while others `help`: any number of them, each until it finds nothing more to do.
+    /// What `work` comes to, while others `help`: any number of them, each until it finds nothing more to do. Where one of them panics, [`Team::run`] does.
     pub fn helped<R>(self, help: impl Fn() + Sync, work: impl FnOnce() -> R) -> R {
         self.offer(&help, true, work)
     }
