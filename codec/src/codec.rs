@@ -62,8 +62,9 @@ impl Codec {
         Codec { fills: fills.into(), ..self }
     }
 
-    /// What `work` comes to with threads for an array of so many points.
-    pub(crate) fn call<R>(&self, points: usize, work: impl FnOnce(Call) -> R) -> R {
+    /// What `work` comes to with threads for an array of so many frames, rows and columns.
+    pub(crate) fn call<R>(&self, array: [usize; 3], work: impl FnOnce(Call) -> R) -> R {
+        let points: usize = array.iter().product();
         Team::run(self.threads.min(1 + points / POINTS_EACH), |team| work(Call { codec: self, team }))
     }
 }

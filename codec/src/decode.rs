@@ -40,7 +40,7 @@ impl Codec {
         if bytes.len() != header.layout.byte_len()? {
             return Err(Error::InvalidArgument(format!("{} bytes of memory for an array of {:?}", bytes.len(), header.layout)));
         }
-        let decode_tiles = |bytes: &mut [u8]| self.call(bytes.len() / element.size, |call| call.decode_tiles(&stream, bytes));
+        let decode_tiles = |bytes: &mut [u8]| self.call(header.plan.array, |call| call.decode_tiles(&stream, bytes));
         match &header.margin {
             None => decode_tiles(bytes)?,
             Some(margin) => {
@@ -72,7 +72,7 @@ impl Codec {
         }
         let size = header.layout.element.size;
         let len = self.limits.check(count.iter().product::<usize>() * size)?;
-        let decode_box = |count: &[usize]| self.call(count.iter().product(), |call| call.decode_box(&stream, start, count));
+        let decode_box = |count: &[usize]| self.call(header.plan.array, |call| call.decode_box(&stream, start, count));
         let mut bytes = match &header.margin {
             None => decode_box(count)?,
             Some(margin) => {

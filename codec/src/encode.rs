@@ -56,7 +56,7 @@ impl Codec {
             margin,
         };
         let bounded = options.bound != Bound::Lossless && options.method != MethodChoice::Lossless && layout.element.is_bounded() && !native.is_empty();
-        Ok(self.call(native.len() / layout.element.size, |call| match layout.element {
+        Ok(self.call(header.plan.array, |call| match layout.element {
             Element { size: 4, .. } if bounded => call.encode_bounded::<f32>(header, &native),
             _ if bounded => call.encode_bounded::<f64>(header, &native),
             _ => call.encode_lossless(header, &native),

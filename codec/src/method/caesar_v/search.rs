@@ -66,8 +66,8 @@ impl Task<'_> {
         let mut best = match target {
             Target::Pointwise => {
                 let steps: Vec<u16> = std::iter::once(start.step).chain(steps::around(start.step, effort)).collect();
-                let alone = Networks { team: model.team.among(steps.len()), ..*model };
-                let of = |i: usize| closed(open(Settings { step: steps[i], ..base }, &alone)?);
+                let each = Networks { team: model.team.among(steps.len()), ..*model };
+                let of = |i: usize| closed(open(Settings { step: steps[i], ..base }, &each)?);
                 let mut best: Result<Option<(usize, Closed)>> = Ok(None);
                 side_by_side(model.team, steps.len(), of, |i, closed| {
                     best = std::mem::replace(&mut best, Ok(None)).and_then(|best| {
