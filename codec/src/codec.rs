@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::field::Layout;
 use crate::network::{Models, NoModels};
-use crate::threads::side_by_side;
 use caesar_kernels::Team;
 use std::sync::Arc;
 
@@ -77,15 +76,6 @@ const POINTS_EACH: usize = 1 << 15;
 pub(crate) struct Call<'a> {
     pub codec: &'a Codec,
     pub team: Team<'a>,
-}
-
-impl Call<'_> {
-    /// The results of `work` for 0..count, made side by side, in order.
-    pub fn in_order<R: Send>(&self, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-        let mut results: Vec<_> = (0..count).map(|_| None).collect();
-        side_by_side(self.team, count, work, |i, result| results[i] = Some(result));
-        results.into_iter().map(|result| result.expect("every piece of work is done")).collect()
-    }
 }
 
 impl Limits {

@@ -204,7 +204,8 @@ impl Call<'_> {
         }).collect();
         let are_known = AtomicBool::new(true);
         pieces_side_by_side(team, &mut pieces, 8, |_, pieces| {
-            let mut values = [V::from_bits(0); PIECE];
+            let longest = pieces.iter().map(|(piece, _)| piece.len()).max().unwrap_or(0);
+            let mut values = vec![V::from_bits(0); longest];
             for (piece, bytes) in pieces {
                 let values = &mut values[..piece.len()];
                 lattice.fill(values, &integers[piece.clone()], signs.as_ref().map(|signs| &signs[piece.clone()]));

@@ -17,7 +17,7 @@ use crate::residual;
 use crate::stream::{Stream, exceptions};
 use crate::stream::header::{Header, Version};
 use crate::stream::tile::{Entry, Parts};
-use crate::threads::side_by_side;
+use crate::threads::{in_order, side_by_side};
 use crate::tiles::{Plan, Region, gather};
 use crate::value::{Value, bytes_of, swap_bytes, values_of};
 use caesar_kernels::Team;
@@ -74,7 +74,7 @@ impl Call<'_> {
             let region = Region { start: wide(start), shape: wide(shape) };
             lossless_tile(&gather(native, wide(header.plan.array), region), &header)
         };
-        let tiles = self.in_order(header.plan.count(), tile);
+        let tiles = in_order(self.team, header.plan.count(), tile);
         stream(header, tiles)
     }
 
@@ -101,7 +101,7 @@ impl Call<'_> {
 
     /// Every tile of a chunk, in order.
     fn tiles<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target, methods: &[MethodChoice]) -> Vec<EncodedTile> {
-        self.in_order(header.plan.count(), |i| self.tile(header, field, lattice, target, methods, header.plan.region(i)))
+        in_order(self.team, header.plan.count(), |i| self.tile(header, field, lattice, target, methods, header.plan.region(i)))
     }
 
     /// Tiles whose squared errors have a mean within the limit, and their lattice.

@@ -55,6 +55,13 @@ pub(crate) fn side_by_side<R>(team: Team, count: usize, work: impl Fn(usize) -> 
     });
 }
 
+/// The results of `work` for 0..count, made side by side, in order.
+pub(crate) fn in_order<R: Send>(team: Team, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let mut results: Vec<_> = (0..count).map(|_| None).collect();
+    side_by_side(team, count, work, |i, result| results[i] = Some(result));
+    results.into_iter().map(|result| result.expect("every piece of work is done")).collect()
+}
+
 /// Does `work` for pieces of up to `len` items each, side by side.
 pub(crate) fn pieces_side_by_side<T: Send>(team: Team, items: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     let count = items.len().div_ceil(len);

@@ -4,7 +4,7 @@ use super::padding::Padding;
 use super::{Networks, Settings, latents};
 use crate::lattice::Tile;
 use crate::residual::Target;
-use crate::threads::side_by_side;
+use crate::threads::in_order;
 use caesar_kernels::Team;
 use crate::transform::{self, Estimate, Layout, Partition, Rates, SIDES};
 
@@ -125,9 +125,7 @@ pub fn cheapest(tile: &Tile, target: Target, tries: usize, padding: &Padding, mo
             let (layout, skipped) = cut(wanted[i], &wanted[i].partition(padding), tile.mask, padding, model);
             Trial { settings: wanted[i], estimate: latents::estimate(&image.values, transform::step(step), layout, &skipped) }
         };
-        let mut found: Vec<Option<Trial>> = wanted.iter().map(|_| None).collect();
-        side_by_side(model.team, wanted.len(), trial, |i, trial| found[i] = Some(trial));
-        found.into_iter().flatten().collect::<Vec<Trial>>()
+        in_order(model.team, wanted.len(), trial)
     };
     // Blocks as long as the stack, where these are others, or as the model's frames.
     let is_joint = |settings: &Settings| settings.frames(padding, model.frames) != model.frames;
