@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// How often a thread looks for what it waits for before it sleeps, and how often before it lets others run.
-const LOOKS: usize = 1 << 15;
+const LOOKS: usize = if cfg!(miri) { 1 << 7 } else { 1 << 15 };
 const BETWEEN: usize = 1 << 6;
 
 /// What `work` comes to on this thread, while up to `count` others `help`: as many as the machine gives, which `work` is told.
@@ -73,7 +73,7 @@ impl Drop for Helpers {
 
 /// Where threads start. In virtual machines Linux was seen to start them on the core of their parent while others sleep, and to leave them there, behind
 /// it, until its scheduler next balances: for 2 to 4 ms, in which a core does a tile of 100000 values. One that must start elsewhere takes 0.2 ms at most.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 mod cores {
     use libc::{CPU_CLR, CPU_COUNT, cpu_set_t, pthread_self, pthread_setaffinity_np, sched_getaffinity, sched_getcpu};
     use std::os::unix::thread::JoinHandleExt;
@@ -124,7 +124,7 @@ mod cores {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 mod cores {
     use std::thread::JoinHandle;
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     /// Helpers that had to stay where they start would crowd the cores that their parent may move to.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(miri)))]
     #[test]
     fn helpers_may_run_where_their_parent_may() {
         let cores = || Cores::of_this_thread().map(|cores| cores.count());
