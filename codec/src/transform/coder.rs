@@ -4,7 +4,7 @@
 //! to there, lowest frequency first. What is known of a coefficient: the same one in neighbouring blocks, the next
 //! lower frequencies of its own block, its frequency, and (where a hyperprior speaks) its expected scale.
 
-use super::edges::{Signs, Unsigned, set_sign};
+use super::edges::{Coded, Signs, Unsigned, UnsignedBlock, set_sign};
 use super::layout::FREQUENCIES;
 use super::trellis::State;
 use super::{Layout, used};
@@ -86,18 +86,19 @@ impl Near {
         [(self.west, 2), (self.north, 2), (self.before, 2), (self.north_west, 1), (self.north_east, 1)]
     }
 
-    /// Adds up the sizes of the first coefficients in these blocks: the multiples of the step that codes stand for. `used`: up to
-    /// where those of a block are other than zero.
-    pub(super) fn beside(&self, sizes: &[u16], used: impl Fn(usize) -> usize, sums: &mut [u32], layout: &Layout) {
+    /// Adds up the sizes of the first coefficients in these blocks, but for those before `start`: the multiples of the step that codes stand
+    /// for. `used`: up to where those of a block are other than zero.
+    pub(super) fn beside(&self, sizes: &[u16], used: impl Fn(usize) -> usize, start: usize, sums: &mut [u32], layout: &Layout) {
+        let sums = &mut sums[start..];
         sums.fill(0);
         let (scan, size) = (layout.scan(self.block), layout.size(self.block));
         for (block, weight) in self.weighed().into_iter().filter_map(|(block, weight)| Some((block?, weight))) {
             let (sizes, used) = (&sizes[layout.range(block)], used(block));
             match layout.size(block) {
                 _ if used == 0 => {}
-                same if same == size => add(sums, &sizes[..used], weight),
+                same if same == size => add(sums, &sizes[start.min(used)..used], weight),
                 smaller if smaller < size => {
-                    for (sum, &s) in sums.iter_mut().zip(&scan.smaller[smaller]) {
+                    for (sum, &s) in sums.iter_mut().zip(&scan.smaller[smaller][start..]) {
                         *sum += weight * u32::from(sizes[usize::from(s)]);
                     }
                 }
@@ -107,7 +108,7 @@ impl Near {
                     for (&s, &size) in layout.scan(block).smaller[size].iter().zip(&sizes[..used]) {
                         all[usize::from(s)] += weight * u32::from(size);
                     }
-                    sums.iter_mut().zip(all).for_each(|(sum, all)| *sum += all + (1 << times >> 1) >> times);
+                    sums.iter_mut().zip(&all[start..]).for_each(|(sum, all)| *sum += all + (1 << times >> 1) >> times);
                 }
             }
         }
@@ -178,33 +179,56 @@ impl Below {
 
 /// Codes all blocks of an image: writes `q`, or fills it.
 pub fn code_blocks<C: BitCoder>(coder: &mut C, q: &mut [i32], mut blocks: BlockCoder) {
-    let strip = blocks.layout.strip_len();
+    let strip = blocks.magnitudes.layout.strip_len();
     q.chunks_exact_mut(strip.max(1)).enumerate().for_each(|(i, q)| blocks.code_strip(coder, i, q));
 }
 
 /// Says of a coefficient, by its block and scanning position, what scale a hyperprior expects.
 pub type Scale<'a> = dyn Fn(usize, usize) -> u8 + Sync + 'a;
 
+/// Into so many parts the coefficients of a block are cut, in scanning order.
+pub const PARTS: usize = 32;
+
+/// Up to where the first `parts` of so many coefficients go: whole groups.
+fn end_of(parts: usize, len: usize) -> usize {
+    (len * parts / PARTS).next_multiple_of(GROUP).min(len)
+}
+
 /// Codes the blocks of an image, one strip of them after the other.
 pub struct BlockCoder<'a> {
-    layout: &'a Layout,
-    scale: Option<&'a Scale<'a>>,
-    skip: Option<&'a [bool]>,
     start: State,
     reaches: CodeModel<2>,
-    codes: CodeModel<4>,
-    groups: [Bit; 17 * 4],
-    /// Of each block.
-    reach_of: Vec<u8>,
+    /// Parts of each block whose magnitudes are coded here.
+    parts: usize,
+    magnitudes: Magnitudes<'a>,
     lowest: Vec<i32>,
-    /// Of each coefficient as coded: the lowest counts less its expectation.
-    sizes: Vec<u16>,
-    beside: Vec<u32>,
-    below: Below,
     /// Unless they have a code of their own.
     signs: Option<Signs<'a>>,
     /// Of the block at hand, or of all blocks since others took it.
     unsigned: Unsigned,
+}
+
+/// Magnitudes of coefficients, and what is known of those around them.
+struct Magnitudes<'a> {
+    layout: &'a Layout,
+    scale: Option<&'a Scale<'a>>,
+    skip: Option<&'a [bool]>,
+    codes: CodeModel<4>,
+    groups: [Bit; 17 * 4],
+    /// Of each block.
+    reach_of: Vec<u8>,
+    /// Of each coefficient as coded: the lowest counts less its expectation.
+    sizes: Vec<u16>,
+    beside: Vec<u32>,
+    below: Below,
+}
+
+/// What a [`BlockCoder`] leaves to a code of their own: upper magnitudes, if it does, and all signs but those of lowest coefficients.
+pub struct Rest<'a> {
+    /// Parts of each block that are known.
+    parts: usize,
+    magnitudes: Magnitudes<'a>,
+    signs: Signs<'a>,
 }
 
 impl<'a> BlockCoder<'a> {
@@ -212,28 +236,21 @@ impl<'a> BlockCoder<'a> {
     /// `skip`: blocks of which nothing is wanted; they are zero and cost nothing.
     /// `start`: the state in which each block starts.
     pub fn new(layout: &'a Layout, scale: Option<&'a Scale<'a>>, skip: Option<&'a [bool]>, start: State) -> Self {
-        let longest = layout.frames * layout.side * layout.side;
         BlockCoder {
-            layout,
-            scale,
-            skip,
             start,
             reaches: CodeModel::new([(REACHES + 1) * (REACHES + 1), (REACHES + 1) * 2], 1, 1),
-            codes: CodeModel::new([SIZES * SIZES * SIZES * 2, FREQUENCIES * LEVELS, (FINE + 1) * 8 * 2, FREQUENCIES.max(SCALES) * LEVELS], (FINE / 4 + 1) * 2, 1),
-            groups: [Bit::new(); 17 * 4],
-            reach_of: vec![0; layout.blocks()],
+            parts: PARTS,
+            magnitudes: Magnitudes::new(layout, scale, skip),
             lowest: vec![0; layout.blocks()],
-            sizes: vec![0; layout.len()],
-            beside: vec![0; longest],
-            below: Below::new(longest),
             signs: Some(Signs::new(layout, skip)),
             unsigned: Unsigned::default(),
         }
     }
 
-    /// Leaves signs to [`Signs::apart`]: all but those of lowest coefficients, from which others are expected.
-    pub fn without_signs(self) -> Self {
-        BlockCoder { signs: None, ..self }
+    /// Leaves all but the first `parts` of [`PARTS`], and signs, to the [`Rest`].
+    pub fn cut(self, parts: usize) -> (Self, Rest<'a>) {
+        let Magnitudes { layout, scale, skip, .. } = self.magnitudes;
+        (BlockCoder { signs: None, parts, ..self }, Rest { parts, magnitudes: Magnitudes::new(layout, scale, skip), signs: Signs::apart(layout, skip) })
     }
 
     /// Codes a strip; every one in its turn.
@@ -249,15 +266,16 @@ impl<'a> BlockCoder<'a> {
     #[inline(always)]
     fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, q: &mut [i32]) {
         let len = q.len();
-        let (scan, size) = (self.layout.scan(block), self.layout.size(block));
-        let near = Near::of(block, self.layout, self.skip);
-        let expected = near.expected_mean(|b| self.lowest[b], self.layout);
+        let Magnitudes { layout, skip, ref reach_of, .. } = self.magnitudes;
+        let size = layout.size(block);
+        let near = Near::of(block, layout, skip);
+        let expected = near.expected_mean(|b| self.lowest[b], layout);
         q[0] = q[0].wrapping_sub(expected);
 
         // In blocks of another size as many frequencies as reach as high.
-        let reached = |b: usize| match self.reach_of[b] {
+        let reached = |b: usize| match reach_of[b] {
             0 => 0,
-            reach => (usize::from(reach) + 2 * size).saturating_sub(2 * self.layout.size(b)).clamp(1, REACHES - 1),
+            reach => (usize::from(reach) + 2 * size).saturating_sub(2 * layout.size(b)).clamp(1, REACHES - 1),
         };
         let reached = |b: Option<usize>| b.map_or(REACHES, reached);
         let (west, north, before) = (reached(near.west), reached(near.north), reached(near.before));
@@ -270,19 +288,101 @@ impl<'a> BlockCoder<'a> {
         let reach = if C::WRITES { reach(q) } else { 0 };
         let reach = self.reaches.code_magnitude(coder, reach as u32, &context);
         let reach = (reach as usize).min(REACHES - 1);
-        self.reach_of[block] = reach as u8;
+        self.magnitudes.reach_of[block] = reach as u8;
         if reach == 0 {
             q[0] = 0;
         }
+        let here = Here { near: &near, reach, expected, part: 0..end_of(self.parts, len) };
+        let state = self.magnitudes.code(coder, here, self.start, q, &mut self.unsigned.coded);
+        self.lowest[block] = match &mut self.signs {
+            Some(signs) => {
+                signs.code_block(coder, block, expected, &self.unsigned.coded, q);
+                self.unsigned.coded.clear();
+                q[0]
+            }
+            None => {
+                if q[0] != 0 {
+                    let negative = coder.code_raw((q[0] < 0).into(), 1) == 1;
+                    set_sign(&mut q[0], negative);
+                }
+                self.unsigned.blocks.push(UnsignedBlock { block, expected, reach: reach as u8, state, end: self.unsigned.coded.len() });
+                q[0].wrapping_add(expected)
+            }
+        };
+    }
+}
 
-        let reached = reach_len(reach, len);
+impl Rest<'_> {
+    /// Whether signs are as likely one way as the other, as soon as enough of them are coded to say so.
+    pub fn are_signs_plain(&self) -> Option<bool> {
+        self.signs.are_plain()
+    }
+
+    /// Codes the rest of a strip; every one in its turn.
+    pub fn code_strip<C: BitCoder>(&mut self, coder: &mut C, unsigned: Unsigned, strip: usize, q: &mut [i32]) {
+        let unsigned = if self.parts < PARTS { caesar_kernels::run(Upper { rest: self, coder, strip, unsigned, q }) } else { unsigned };
+        self.signs.code_strip(coder, &unsigned, strip, q);
+    }
+
+    /// Codes upper magnitudes of a block, of which `coded` are the others.
+    #[inline(always)]
+    fn code_block<C: BitCoder>(&mut self, coder: &mut C, told: &UnsignedBlock, lower: &[Coded], q: &mut [i32], coded: &mut Vec<Coded>) {
+        let &UnsignedBlock { block, expected, reach, state, .. } = told;
+        let magnitudes = &mut self.magnitudes;
+        magnitudes.reach_of[block] = reach;
+        let start = end_of(self.parts, q.len());
+        let sizes = &mut magnitudes.sizes[magnitudes.layout.range(block)];
+        lower.iter().for_each(|&(position, size)| sizes[usize::from(position)] = size.min(u16::MAX.into()) as u16);
+        coded.extend_from_slice(lower);
+        if start < reach_len(reach.into(), q.len()) {
+            for (s, (&size, &lower)) in sizes[..start].iter().zip(&magnitudes.layout.scan(block).lower).enumerate() {
+                let (_, sizes) = magnitudes.below.at(lower);
+                magnitudes.below.note(s, size.into(), sizes);
+            }
+            let near = Near::of(block, magnitudes.layout, magnitudes.skip);
+            let here = Here { near: &near, reach: reach.into(), expected, part: start..q.len() };
+            magnitudes.code(coder, here, state, q, coded);
+        }
+    }
+}
+
+/// Part of a block, and what is known of all of it.
+struct Here<'n> {
+    near: &'n Near,
+    reach: usize,
+    expected: i32,
+    part: Range<usize>,
+}
+
+impl<'a> Magnitudes<'a> {
+    fn new(layout: &'a Layout, scale: Option<&'a Scale<'a>>, skip: Option<&'a [bool]>) -> Self {
+        let longest = layout.frames * layout.side * layout.side;
+        Magnitudes {
+            layout,
+            scale,
+            skip,
+            codes: CodeModel::new([SIZES * SIZES * SIZES * 2, FREQUENCIES * LEVELS, (FINE + 1) * 8 * 2, FREQUENCIES.max(SCALES) * LEVELS], (FINE / 4 + 1) * 2, 1),
+            groups: [Bit::new(); 17 * 4],
+            reach_of: vec![0; layout.blocks()],
+            sizes: vec![0; layout.len()],
+            beside: vec![0; longest],
+            below: Below::new(longest),
+        }
+    }
+
+    /// Codes part of a block, from a state on; returns the last one.
+    #[inline(always)]
+    fn code<C: BitCoder>(&mut self, coder: &mut C, here: Here, mut state: State, q: &mut [i32], coded: &mut Vec<Coded>) -> State {
+        let Here { near, reach, expected, part } = here;
+        let (block, len) = (near.block, q.len());
+        let scan = self.layout.scan(block);
+        let reached = reach_len(reach, len).min(part.end);
         let used = |block: usize| reach_len(self.reach_of[block].into(), self.layout.range(block).len());
-        near.beside(&self.sizes, used, &mut self.beside[..reached], self.layout);
+        near.beside(&self.sizes, used, part.start, &mut self.beside[..reached], self.layout);
         self.below.start(len);
         let (frequency, lower, beside) = (&scan.classes[..reached], &scan.lower[..reached], &self.beside[..reached]);
         let (sizes, wanted) = (&mut self.sizes[self.layout.range(block)][..reached], &mut q[..reached]);
-        let mut state = self.start;
-        let (mut s, mut zeros) = (0, false);
+        let (mut s, mut zeros) = (part.start, false);
         // No coefficient of a calm group that is not all zero has been other than zero yet.
         let mut surprise = false;
         while s < reached {
@@ -318,7 +418,7 @@ impl<'a> BlockCoder<'a> {
             let magnitude = self.codes.code_magnitude(coder, wanted[s].unsigned_abs(), &context);
             let size = state.multiple(magnitude);
             if magnitude != 0 {
-                self.unsigned.coded.push((s as u16, size));
+                coded.push((s as u16, size));
             }
             let size = size.min(u16::MAX.into());
             self.below.note(s, size, lower_sizes);
@@ -329,21 +429,7 @@ impl<'a> BlockCoder<'a> {
             surprise &= magnitude == 0;
             s += 1;
         }
-        self.lowest[block] = match &mut self.signs {
-            Some(signs) => {
-                signs.code_block(coder, block, expected, &self.unsigned.coded, q);
-                self.unsigned.coded.clear();
-                q[0]
-            }
-            None => {
-                if q[0] != 0 {
-                    let negative = coder.code_raw((q[0] < 0).into(), 1) == 1;
-                    set_sign(&mut q[0], negative);
-                }
-                self.unsigned.blocks.push((block, expected, self.unsigned.coded.len()));
-                q[0].wrapping_add(expected)
-            }
-        };
+        state
     }
 }
 
@@ -361,13 +447,39 @@ impl<C: BitCoder> Loops for Strip<'_, '_, C> {
     #[inline(always)]
     fn run(self) {
         let Strip { blocks, coder, strip, mut q } = self;
-        for block in blocks.layout.strip(strip) {
-            let (own, others) = q.split_at_mut(blocks.layout.range(block).len());
+        let Magnitudes { layout, skip, .. } = blocks.magnitudes;
+        for block in layout.strip(strip) {
+            let (own, others) = q.split_at_mut(layout.range(block).len());
             q = others;
-            if blocks.skip.is_none_or(|skip| !skip[block]) {
+            if skip.is_none_or(|skip| !skip[block]) {
                 blocks.code_block(coder, block, own);
             }
         }
+    }
+}
+
+/// Upper magnitudes of a strip to be coded.
+struct Upper<'s, 'a, C> {
+    rest: &'s mut Rest<'a>,
+    coder: &'s mut C,
+    strip: usize,
+    unsigned: Unsigned,
+    q: &'s mut [i32],
+}
+
+impl<C: BitCoder> Loops for Upper<'_, '_, C> {
+    type Result = Unsigned;
+
+    #[inline(always)]
+    fn run(self) -> Unsigned {
+        let Upper { rest, coder, strip, unsigned, q } = self;
+        let (mut all, first) = (Unsigned::default(), strip * rest.magnitudes.layout.strip_len());
+        for (told, lower) in unsigned.each() {
+            let Range { start, end } = rest.magnitudes.layout.range(told.block);
+            rest.code_block(coder, told, lower, &mut q[start - first..end - first], &mut all.coded);
+            all.blocks.push(UnsignedBlock { end: all.coded.len(), ..*told });
+        }
+        all
     }
 }
 
@@ -398,6 +510,7 @@ mod tests {
             seed in 1u64..,
             density in 0u32..6,
             size in 0u32..31,
+            parts in prop::option::of(1..=PARTS),
         ) {
             let frames = if stack { 8 } else { 1 };
             let start = if dependent { State::DEPENDENT } else { State::PLAIN };
@@ -412,14 +525,25 @@ mod tests {
             let latents: Vec<i32> = (0..layout.blocks()).flat_map(|block| layout.range(block).map(move |i| (block, i))).map(|(block, i)| latent(block, i)).collect();
             let scale = |block: usize, position: usize| random(block * 31 + position) as u8;
             let scales = scaled.then_some(&scale as &Scale);
-            let mut coder = Encoder::new();
-            code_blocks(&mut coder, &mut latents.clone(), BlockCoder::new(&layout, scales, Some(&skip), start));
-            let bytes = coder.finish();
+            let blocks = || BlockCoder::new(&layout, scales, Some(&skip), start);
+            let mut coders = [Encoder::new(), Encoder::new()];
+            code_all(&mut coders, &mut latents.clone(), blocks(), parts);
+            let bytes = coders.map(Encoder::finish);
             let mut read = vec![0; latents.len()];
-            let mut coder = Decoder::new(&bytes);
-            code_blocks(&mut coder, &mut read, BlockCoder::new(&layout, scales, Some(&skip), start));
-            prop_assert!(coder.finish().is_ok());
+            let mut coders = bytes.each_ref().map(|bytes| Decoder::new(bytes));
+            code_all(&mut coders, &mut read, blocks(), parts);
+            prop_assert!(coders.into_iter().all(|coder| coder.finish().is_ok()));
             prop_assert!(read == latents);
+        }
+    }
+
+    fn code_all<C: BitCoder>([first, second]: &mut [C; 2], q: &mut [i32], blocks: BlockCoder, parts: Option<usize>) {
+        let Some(parts) = parts else { return code_blocks(first, q, blocks) };
+        let strip = blocks.magnitudes.layout.strip_len();
+        let (mut blocks, mut rest) = blocks.cut(parts);
+        for (i, q) in q.chunks_exact_mut(strip).enumerate() {
+            blocks.code_strip(first, i, q);
+            rest.code_strip(second, blocks.take_unsigned(), i, q);
         }
     }
 

@@ -8,7 +8,7 @@
 use super::dct::along_edge;
 use super::layout::octave;
 use super::partition::CELL;
-use super::{Layout, PLANE_OCTAVES, SIDES, Scan};
+use super::{Layout, PLANE_OCTAVES, SIDES, Scan, State};
 use crate::entropy::{Bit, BitCoder, squash};
 use std::ops::Range;
 
@@ -24,23 +24,41 @@ const LARGEST: u32 = 1 << 16;
 const LEAST: i64 = 1 << 8;
 /// Classes of evidence, four to a natural logarithm of odds.
 const CLASSES: usize = 32;
-/// After so many signs evidence has to be worth this to each, in 1/32768: a sixty-fourth, which is about a hundredth of a bit.
+/// After so many signs evidence has to be worth this to each, in 1/32768, which is about a thirtieth of a bit: it takes longer than magnitudes.
 const TRIAL: u32 = 4096;
-const WORTH: i64 = 512;
+const WORTH: i64 = 1280;
 /// Signs that are coded together once nothing is expected of them.
 const TOGETHER: usize = 16;
 /// The longest line of points.
 const LONGEST: usize = SIDES[SIDES.len() - 1];
 
 /// A coefficient that is not zero: its position in scanning order, and the multiple of the step that it stands for.
-type Coded = (u16, u32);
+pub(super) type Coded = (u16, u32);
 
 /// Blocks whose signs are still to come.
 #[derive(Default)]
 pub struct Unsigned {
-    /// Each with what is expected of its lowest coefficient, and where its coefficients end in `coded`.
-    pub(super) blocks: Vec<(usize, i32, usize)>,
+    pub(super) blocks: Vec<UnsignedBlock>,
     pub(super) coded: Vec<Coded>,
+}
+
+pub(super) struct UnsignedBlock {
+    pub block: usize,
+    /// Of its lowest coefficient.
+    pub expected: i32,
+    pub reach: u8,
+    /// After its magnitudes.
+    pub state: State,
+    /// Where its coefficients end.
+    pub end: usize,
+}
+
+impl Unsigned {
+    /// Each block and its coefficients.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&UnsignedBlock, &[Coded])> {
+        let mut start = 0;
+        self.blocks.iter().map(move |block| (block, &self.coded[std::mem::replace(&mut start, block.end)..block.end]))
+    }
 }
 
 /// A line of the block at hand across one of its edges.
@@ -113,7 +131,7 @@ pub struct Signs<'a> {
 
 impl<'a> Signs<'a> {
     /// Of which [`BlockCoder`](super::BlockCoder) has coded nothing but those of lowest coefficients.
-    pub fn apart(layout: &'a Layout, skip: Option<&'a [bool]>) -> Self {
+    pub(super) fn apart(layout: &'a Layout, skip: Option<&'a [bool]>) -> Self {
         Signs { apart: true, ..Signs::new(layout, skip) }
     }
 
@@ -136,20 +154,24 @@ impl<'a> Signs<'a> {
         }
     }
 
+    /// Whether signs are not worth to be expected, as soon as enough of them are coded to say so.
+    pub(super) fn are_plain(&self) -> Option<bool> {
+        (self.asked >= TRIAL).then(|| self.worth < i64::from(self.asked) * WORTH)
+    }
+
     /// Codes the signs of a strip; every one in its turn.
-    pub fn code_strip<C: BitCoder>(&mut self, coder: &mut C, unsigned: &Unsigned, strip: usize, q: &mut [i32]) {
-        let (before, mut start) = (strip * self.layout.strip_len(), 0);
-        for &(block, expected, end) in &unsigned.blocks {
-            let Range { start: first, end: last } = self.layout.range(block);
-            self.code_block(coder, block, expected, &unsigned.coded[start..end], &mut q[first - before..last - before]);
-            start = end;
+    pub(super) fn code_strip<C: BitCoder>(&mut self, coder: &mut C, unsigned: &Unsigned, strip: usize, q: &mut [i32]) {
+        let first = strip * self.layout.strip_len();
+        for (&UnsignedBlock { block, expected, .. }, coded) in unsigned.each() {
+            let Range { start, end } = self.layout.range(block);
+            self.code_block(coder, block, expected, coded, &mut q[start - first..end - first]);
         }
     }
 
     /// Codes the signs of all coefficients of a block that are not zero, lowest frequency first; `q` holds the lowest one of all less
     /// what is `expected` of it, and then itself.
     pub(super) fn code_block<C: BitCoder>(&mut self, coder: &mut C, block: usize, expected: i32, coded: &[Coded], q: &mut [i32]) {
-        if self.asked >= TRIAL && self.worth < i64::from(self.asked) * WORTH {
+        if self.are_plain() == Some(true) {
             let known = usize::from(self.apart && coded.first().is_some_and(|&(position, _)| position == 0));
             code_plain(coder, &coded[known..], q);
         } else {

@@ -9,9 +9,8 @@ mod layout;
 mod partition;
 mod trellis;
 
-pub use coder::{BlockCoder, Scale, code_blocks};
+pub use coder::{BlockCoder, PARTS, Rest, Scale, code_blocks};
 pub use dct::{FRACTION_BITS, MAX_INPUT_BITS, forward, inverse, inverse_strip};
-pub use edges::Signs;
 pub use estimate::{Estimate, Rates};
 pub use layout::{Layout, MAX_BLOCK, PLANE_OCTAVES, Scan};
 pub use partition::{Partition, SIDES};

@@ -164,7 +164,7 @@ impl Room {
     /// What is around the first coefficients of a block, in codes of these sizes that end where blocks say.
     fn around<'a>(&'a mut self, block: usize, used: usize, sizes: &'a [u16], ends: &[usize], layout: &'a Layout, skip: &[bool]) -> Around<'a> {
         let (place, scan) = (layout.range(block), layout.scan(block));
-        Near::of(block, layout, Some(skip)).beside(sizes, |block| ends[block], &mut self.beside[..used], layout);
+        Near::of(block, layout, Some(skip)).beside(sizes, |block| ends[block], 0, &mut self.beside[..used], layout);
         self.below.start(place.len());
         Around { beside: &self.beside, below: &mut self.below, own: &sizes[place], lower: &scan.lower }
     }

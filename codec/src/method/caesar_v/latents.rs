@@ -1,7 +1,7 @@
 //! Latents: the coefficients of the block transform in units of the step.
 
-use crate::entropy::BitCoder;
-use crate::transform::{self, BlockCoder, Estimate, FRACTION_BITS, Layout, Rates, Signs, State};
+use crate::entropy::{BitCoder, Encoder};
+use crate::transform::{self, BlockCoder, Estimate, FRACTION_BITS, Layout, PARTS, Rates, Rest, State};
 use caesar_kernels::{Team, look_until};
 use std::sync::mpsc;
 
@@ -13,28 +13,38 @@ pub struct LatentCoder<'a, C> {
     layout: &'a Layout,
     blocks: BlockCoder<'a>,
     coder: &'a mut C,
-    /// Where they have a code of their own.
-    signs: Option<(Signs<'a>, &'a mut C)>,
+    /// What has a code of its own.
+    rest: Option<(Rest<'a>, &'a mut C)>,
 }
 
 impl<'a, C: BitCoder + Send> LatentCoder<'a, C> {
-    /// `scale`: when a hyperprior gives one. `signs`: for a code of their own.
-    pub fn new(coder: &'a mut C, signs: Option<&'a mut C>, scale: Option<&'a transform::Scale>, layout: &'a Layout, skipped: &'a [bool]) -> Self {
+    /// `scale`: when a hyperprior gives one. `rest`: how many parts of each block are left to the first code, and the second one.
+    pub fn new(coder: &'a mut C, rest: Option<(usize, &'a mut C)>, scale: Option<&'a transform::Scale>, layout: &'a Layout, skipped: &'a [bool]) -> Self {
         let blocks = BlockCoder::new(layout, scale, Some(skipped), State::DEPENDENT);
-        let blocks = if signs.is_some() { blocks.without_signs() } else { blocks };
-        let signs = signs.map(|coder| (Signs::apart(layout, Some(skipped)), coder));
-        LatentCoder { layout, blocks, coder, signs }
+        match rest {
+            Some((parts, of_rest)) => {
+                let (blocks, rest) = blocks.cut(parts);
+                LatentCoder { layout, blocks, coder, rest: Some((rest, of_rest)) }
+            }
+            None => LatentCoder { layout, blocks, coder, rest: None },
+        }
     }
 
-    pub fn code(mut self, latents: &mut [i32]) {
-        let strip = self.layout.strip_len().max(1);
-        latents.chunks_exact_mut(strip).enumerate().for_each(|(i, latents)| self.code_strip(i, latents));
+    /// Writes latents, on two threads where there are two codes.
+    pub fn write(mut self, latents: &[i32], team: Team) {
+        let layout = self.layout;
+        let strip = |i: usize| latents[i * layout.strip_len()..][..layout.strip_len()].to_vec();
+        if self.rest.is_none() || team.threads() == 1 {
+            return (0..layout.strips()).for_each(|i| self.code_strip(i, &mut strip(i)));
+        }
+        let (first, mut rest) = self.on_two_threads(strip);
+        team.join(first, || (0..layout.strips()).for_each(|i| drop(rest(i))));
     }
 
     fn code_strip(&mut self, strip: usize, latents: &mut [i32]) {
         self.blocks.code_strip(self.coder, strip, latents);
-        if let Some((signs, coder)) = &mut self.signs {
-            signs.code_strip(*coder, &self.blocks.take_unsigned(), strip, latents);
+        if let Some((rest, coder)) = &mut self.rest {
+            rest.code_strip(*coder, self.blocks.take_unsigned(), strip, latents);
         }
     }
 
@@ -47,40 +57,75 @@ impl<'a, C: BitCoder + Send> LatentCoder<'a, C> {
         }
     }
 
-    /// Reads on two threads: magnitudes of all strips on one, signs of each strip in its turn on another, which waits for them.
+    /// Reads on two threads.
     pub fn readers(self) -> (impl FnOnce() + 'a, impl FnMut(usize) -> Vec<i32> + Send + 'a) where C: 'a {
-        let LatentCoder { layout, mut blocks, coder, signs } = self;
+        let layout = self.layout;
+        self.on_two_threads(|_| vec![0; layout.strip_len()])
+    }
+
+    /// The first code of all strips for one thread, the rest of each strip in its turn for another, which waits for that.
+    fn on_two_threads<L: Fn(usize) -> Vec<i32>>(self, latents: L) -> (impl FnOnce() + use<'a, C, L>, impl FnMut(usize) -> Vec<i32> + Send + use<'a, C, L>) {
+        let LatentCoder { layout, mut blocks, coder, mut rest } = self;
         let (sender, receiver) = mpsc::channel();
-        let magnitudes = move || {
+        let first = move || {
             for strip in 0..layout.strips() {
-                let mut latents = vec![0; layout.strip_len()];
+                let mut latents = latents(strip);
                 blocks.code_strip(coder, strip, &mut latents);
                 // Nobody receives it where the other thread failed.
                 let _ = sender.send((latents, blocks.take_unsigned()));
             }
         };
-        let mut signs = signs;
-        let latents = move |strip: usize| {
-            let mut magnitudes = None;
+        let rest = move |strip: usize| {
+            let mut first = None;
             look_until(|| {
-                magnitudes = receiver.try_recv().ok();
-                magnitudes.is_some()
+                first = receiver.try_recv().ok();
+                first.is_some()
             });
-            let (mut latents, unsigned) = magnitudes.or_else(|| receiver.recv().ok()).expect("magnitudes of every strip");
-            if let Some((signs, coder)) = &mut signs {
-                signs.code_strip(*coder, &unsigned, strip, &mut latents);
+            let (mut latents, unsigned) = first.or_else(|| receiver.recv().ok()).expect("the first code of every strip");
+            if let Some((rest, coder)) = &mut rest {
+                rest.code_strip(*coder, unsigned, strip, &mut latents);
             }
             latents
         };
-        (magnitudes, latents)
+        (first, rest)
     }
 }
 
-/// So many signs are worth a code of their own.
-const MANY_SIGNS: usize = 10_000;
+/// So many latents that are not zero are worth two codes.
+const MANY: usize = 10_000;
 
-pub fn are_signs_many(latents: &[i32]) -> bool {
-    latents.iter().filter(|&&q| q != 0).count() >= MANY_SIGNS
+/// How many parts of each block the first of two codes takes, so that two threads have as much to do. `None`: one code for all.
+pub fn parts_apart(latents: &[i32], layout: &Layout, skipped: &[bool], sharpen: bool) -> Option<usize> {
+    let (mut decisions, mut signs) = ([0; PARTS], 0);
+    for block in 0..layout.blocks() {
+        let latents = &latents[layout.range(block)];
+        for (s, &q) in latents[..transform::used(latents)].iter().enumerate() {
+            decisions[s * PARTS / latents.len()] += 1 + q.unsigned_abs().min(4) as usize;
+            signs += usize::from(q != 0);
+        }
+    }
+    if signs < MANY {
+        return None;
+    }
+    // What takes as long as twelve decisions: signs that are expected or not, points that a network sees or not.
+    let of_sign = if are_signs_plain(latents, layout, skipped) { 4 } else { 30 };
+    let of_point = if sharpen { 8 } else { 3 };
+    let all = decisions.iter().sum::<usize>() + (of_sign * signs + of_point * latents.len()) / 12;
+    let mut first = decisions.iter().scan(0, |sum, part| {
+        *sum += part;
+        Some(*sum)
+    });
+    Some(first.position(|first| 2 * first >= all).map_or(PARTS, |part| part + 1))
+}
+
+fn are_signs_plain(latents: &[i32], layout: &Layout, skipped: &[bool]) -> bool {
+    let (mut first, mut second) = (Encoder::new(), Encoder::new());
+    let mut coder = LatentCoder::new(&mut first, Some((PARTS, &mut second)), None, layout, skipped);
+    let are_plain = latents.chunks_exact(layout.strip_len()).enumerate().find_map(|(i, strip)| {
+        coder.code_strip(i, &mut strip.to_vec());
+        coder.rest.as_ref()?.0.are_signs_plain()
+    });
+    are_plain == Some(true)
 }
 
 /// Multiples that codes stand for are of 5/8 step: what dependent quantisation errs then is what plain rounding to a step would.

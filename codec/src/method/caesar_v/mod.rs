@@ -24,7 +24,7 @@ use crate::lattice::{Coded, LATTICE_LIMIT, Tile};
 use crate::network::Model;
 use crate::options::Effort;
 use crate::residual::{self, Target};
-use crate::transform::{self, Layout, MAX_BLOCK, Partition, SIDES};
+use crate::transform::{self, Layout, MAX_BLOCK, PARTS, Partition, SIDES};
 use caesar_kernels::Team;
 use latents::LatentCoder;
 use padding::Padding;
@@ -68,37 +68,38 @@ pub fn decode(bytes: &[u8], shape: [usize; 3], mask: Option<&[bool]>, model: &dy
     let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &layout, &model)?;
     let scale = scales.as_ref().map(hyper::Scales::lookup);
     let skipped = padding.skipped(mask, &layout);
-    let mut coder_of_signs = None;
-    if settings.apart {
-        let (rest, signs) = split_signs(bytes)?;
-        coder.end_with(rest);
-        coder_of_signs = Some(Decoder::new(signs));
+    let mut second = None;
+    if let Some(parts) = settings.apart {
+        let (own, rest) = split(bytes)?;
+        coder.end_with(own);
+        second = Some((parts, Decoder::new(rest)));
     }
-    let latents = LatentCoder::new(&mut coder, coder_of_signs.as_mut(), scale.as_ref().map(|scale| scale as _), &layout, &skipped);
-    let prediction = if settings.apart && team.threads() > 1 {
+    let rest = second.as_mut().map(|(parts, rest)| (*parts, rest));
+    let latents = LatentCoder::new(&mut coder, rest, scale.as_ref().map(|scale| scale as _), &layout, &skipped);
+    let prediction = if settings.apart.is_some() && team.threads() > 1 {
         let (magnitudes, strip) = latents.readers();
         synthesis::predict(strip, Some(Box::new(magnitudes)), &layout, &settings, &padding, &model)?
     } else {
         synthesis::predict(latents.reader(), None, &layout, &settings, &padding, &model)?
     };
-    coder_of_signs.map_or(Ok(()), Decoder::finish)?;
+    second.map_or(Ok(()), |(_, rest)| rest.finish())?;
     let decoded = residual::decode(&mut coder, prediction, shape, mask)?;
     coder.finish()?;
     Ok(decoded)
 }
 
-/// Appends signs to the rest of a tile, and how many bytes they are.
-fn append_signs(rest: &mut Vec<u8>, signs: &[u8]) {
-    // Nothing of them is among the first bytes, which are read before it is known where the rest ends.
-    rest.resize(rest.len().max(8), 0);
-    rest.extend_from_slice(signs);
-    rest.extend_from_slice(&(signs.len() as u32).to_le_bytes());
+/// Appends the second string of a tile to the first, and how many bytes it is.
+fn append(first: &mut Vec<u8>, second: &[u8]) {
+    // Nothing of it is among the first bytes, which are read before it is known where the first one ends.
+    first.resize(first.len().max(8), 0);
+    first.extend_from_slice(second);
+    first.extend_from_slice(&(second.len() as u32).to_le_bytes());
 }
 
-/// What [`append_signs`] put together.
-fn split_signs(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
+/// What [`append`] put together.
+fn split(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
     let split = bytes.split_last_chunk().and_then(|(both, len)| both.split_at_checked(both.len().checked_sub(u32::from_le_bytes(*len) as usize)?));
-    split.map_or_else(|| corrupt(format!("no signs in {} bytes", bytes.len())), Ok)
+    split.map_or_else(|| corrupt(format!("no second string in {} bytes", bytes.len())), Ok)
 }
 
 /// Binary digits of the largest value of a tile.
@@ -117,8 +118,8 @@ struct Settings {
     hyper: bool,
     /// The decoder network's correction is added.
     sharpen: bool,
-    /// Signs have a code of their own.
-    apart: bool,
+    /// Signs have a code of their own, and so have the magnitudes of each block after so many of its [`PARTS`], 1 to all of them.
+    apart: Option<usize>,
     /// Index of the step ([`transform::step`]).
     step: u16,
     /// Of the tile, in lattice units.
@@ -131,7 +132,8 @@ impl Settings {
         let size = coder.code_raw(self.size.into(), 2) as u8;
         let mut flag = |bit: bool| coder.code_raw(bit.into(), 1) == 1;
         let split = size > 0 && flag(self.split);
-        let (joint, hyper, sharpen, apart) = (flag(self.joint), !split && flag(self.hyper), flag(self.sharpen), flag(self.apart));
+        let (joint, hyper, sharpen) = (flag(self.joint), !split && flag(self.hyper), flag(self.sharpen));
+        let apart = flag(self.apart.is_some()).then(|| coder.code_raw(self.apart.map_or(0, |parts| parts as u32 - 1), PARTS.ilog2()) as usize + 1);
         let step = coder.code_raw(self.step.into(), transform::STEP_BITS) as u16;
         let mean = code_mean(coder, self.mean)?;
         if step > transform::LAST_STEP {

@@ -6,7 +6,7 @@ use super::latents::{self, LatentCoder};
 use super::padding::Padding;
 use super::steps::{self, Search};
 use super::synthesis::predict;
-use super::{Networks, Settings, append_signs};
+use super::{Networks, Settings, append};
 use crate::entropy::Encoder;
 use crate::error::Result;
 use crate::lattice::{Coded, Tile};
@@ -179,25 +179,25 @@ impl Candidate {
     }
 
     fn encode(&self, tile: &Tile, target: Target, effort: Effort, analysis: &Analysis, model: &Networks) -> Result<Coded> {
-        let mut latents = self.latents.clone();
         let mut hyper = match self.settings.hyper {
-            true => Some(hyper::analyse(&latents, &analysis.layout, model)?),
+            true => Some(hyper::analyse(&self.latents, &analysis.layout, model)?),
             false => None,
         };
         // That costs some bytes, for the sake of time.
-        let apart = effort != Effort::Best && latents::are_signs_many(&latents);
-        let (mut coder, mut signs) = (Encoder::new(), apart.then(Encoder::new));
+        let apart = if effort == Effort::Best { None } else { latents::parts_apart(&self.latents, &analysis.layout, &analysis.skipped, self.settings.sharpen) };
+        let (mut coder, mut second) = (Encoder::new(), apart.map(|parts| (parts, Encoder::new())));
         Settings { apart, ..self.settings }.code(&mut coder)?;
         if self.settings.split {
             analysis.partition.clone().code(&mut coder);
         }
         let scales = hyper::coded_scales(&mut coder, hyper.as_deref_mut(), &analysis.layout, model)?;
         let scale = scales.as_ref().map(Scales::lookup);
-        LatentCoder::new(&mut coder, signs.as_mut(), scale.as_ref().map(|scale| scale as _), &analysis.layout, &analysis.skipped).code(&mut latents);
+        let rest = second.as_mut().map(|(parts, rest)| (*parts, rest));
+        LatentCoder::new(&mut coder, rest, scale.as_ref().map(|scale| scale as _), &analysis.layout, &analysis.skipped).write(&self.latents, model.team);
         let decoded = residual::encode(&mut coder, tile, self.prediction.clone(), target)?;
         let mut bytes = coder.finish();
-        if let Some(signs) = signs {
-            append_signs(&mut bytes, &signs.finish());
+        if let Some((_, rest)) = second {
+            append(&mut bytes, &rest.finish());
         }
         Ok(Coded { bytes, decoded })
     }
