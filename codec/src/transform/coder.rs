@@ -292,6 +292,7 @@ impl<'a> BlockCoder<'a> {
         if reach == 0 {
             q[0] = 0;
         }
+        self.magnitudes.below.start(len);
         let here = Here { near: &near, reach, expected, part: 0..end_of(self.parts, len) };
         let state = self.magnitudes.code(coder, here, self.start, q, &mut self.unsigned.coded);
         self.lowest[block] = match &mut self.signs {
@@ -324,7 +325,7 @@ impl Rest<'_> {
         self.signs.code_strip(coder, &unsigned, strip, q);
     }
 
-    /// Codes upper magnitudes of a block, of which `coded` are the others.
+    /// Codes upper magnitudes of a block, of which `lower` are the others.
     #[inline(always)]
     fn code_block<C: BitCoder>(&mut self, coder: &mut C, told: &UnsignedBlock, lower: &[Coded], q: &mut [i32], coded: &mut Vec<Coded>) {
         let &UnsignedBlock { block, expected, reach, state, .. } = told;
@@ -335,6 +336,7 @@ impl Rest<'_> {
         lower.iter().for_each(|&(position, size)| sizes[usize::from(position)] = size.min(u16::MAX.into()) as u16);
         coded.extend_from_slice(lower);
         if start < reach_len(reach.into(), q.len()) {
+            magnitudes.below.start(q.len());
             for (s, (&size, &lower)) in sizes[..start].iter().zip(&magnitudes.layout.scan(block).lower).enumerate() {
                 let (_, sizes) = magnitudes.below.at(lower);
                 magnitudes.below.note(s, size.into(), sizes);
@@ -370,7 +372,7 @@ impl<'a> Magnitudes<'a> {
         }
     }
 
-    /// Codes part of a block, from a state on; returns the last one.
+    /// Codes part of a block, what is below it being noted, from a state on; returns the last one.
     #[inline(always)]
     fn code<C: BitCoder>(&mut self, coder: &mut C, here: Here, mut state: State, q: &mut [i32], coded: &mut Vec<Coded>) -> State {
         let Here { near, reach, expected, part } = here;
@@ -379,7 +381,6 @@ impl<'a> Magnitudes<'a> {
         let reached = reach_len(reach, len).min(part.end);
         let used = |block: usize| reach_len(self.reach_of[block].into(), self.layout.range(block).len());
         near.beside(&self.sizes, used, part.start, &mut self.beside[..reached], self.layout);
-        self.below.start(len);
         let (frequency, lower, beside) = (&scan.classes[..reached], &scan.lower[..reached], &self.beside[..reached]);
         let (sizes, wanted) = (&mut self.sizes[self.layout.range(block)][..reached], &mut q[..reached]);
         let (mut s, mut zeros) = (part.start, false);
