@@ -6,14 +6,14 @@ use caesar_kernels::loops;
 /// How far predictors look across a coast, in points.
 const RINGS: usize = 2;
 
-/// Gives masked points beside others the mean of these, then masked points beside those theirs, so that coasts disturb no prediction.
-pub fn fill(values: &mut Plane<i32>, mask: &Plane<bool>) {
+/// Gives masked points of a frame beside others the mean of these, then masked points beside those theirs, so that coasts disturb no prediction.
+pub fn fill(frame: usize, values: &mut Plane<i32>, mask: &Plane<bool>) {
     let (rows, columns) = (values.rows, values.columns);
     // With a border of points that are not known.
     let width = columns + 2;
     let mut known = vec![0; (rows + 2) * width];
     for (row, known) in known[width..].chunks_exact_mut(width).take(rows).enumerate() {
-        let masked = mask.row(row as isize, 0, columns);
+        let masked = mask.row_of(frame, row);
         known[1..].iter_mut().zip(masked).for_each(|(known, &masked)| *known = u8::from(!masked));
     }
     let mut beside = vec![0; columns];
@@ -25,14 +25,14 @@ pub fn fill(values: &mut Plane<i32>, mask: &Plane<bool>) {
             for column in (0..columns).filter(|&column| beside[column] != 0) {
                 let (mut sum, mut count) = (0, 0);
                 for i in (0..9).filter(|i| around[i / 3 * width + column + i % 3] != 0) {
-                    sum += i64::from(values.row((row + i / 3) as isize - 1, (column + i % 3) as isize - 1, 1)[0]);
+                    sum += i64::from(values.row_of(frame, row + i / 3 - 1)[column + i % 3 - 1]);
                     count += 1;
                 }
                 filled.push((row, column, (sum / count) as i32));
             }
         }
         for (row, column, value) in filled {
-            values.row_mut(row)[column] = value;
+            values.row_mut(frame, row)[column] = value;
             known[(row + 1) * width + column + 1] = 1;
         }
     }
@@ -59,23 +59,23 @@ mod tests {
         // Land but for the first column.
         let (mut values, mut mask) = (Plane::new(3, 5), Plane::new(3, 5));
         for row in 0..3 {
-            values.row_mut(row).copy_from_slice(&[10 * (row as i32 + 1), 7, 7, 7, 7]);
-            mask.row_mut(row).copy_from_slice(&[false, true, true, true, true]);
+            values.row_mut(0, row).copy_from_slice(&[10 * (row as i32 + 1), 7, 7, 7, 7]);
+            mask.row_mut(0, row).copy_from_slice(&[false, true, true, true, true]);
         }
-        fill(&mut values, &mask);
-        assert_eq!(values.row(0, 0, 5), [10, 15, 17, 7, 7]);
-        assert_eq!(values.row(1, 0, 5), [20, 20, 20, 7, 7]);
-        assert_eq!(values.row(2, 0, 5), [30, 25, 22, 7, 7]);
+        fill(0, &mut values, &mask);
+        assert_eq!(values.row_of(0, 0), [10, 15, 17, 7, 7]);
+        assert_eq!(values.row_of(0, 1), [20, 20, 20, 7, 7]);
+        assert_eq!(values.row_of(0, 2), [30, 25, 22, 7, 7]);
     }
 
     #[test]
     fn nothing_known_or_nothing_masked_changes_nothing() {
         for masked in [false, true] {
             let (mut values, mut mask) = (Plane::new(1, 4), Plane::new(1, 4));
-            values.row_mut(0).copy_from_slice(&[1, 2, 3, 4]);
-            mask.row_mut(0).fill(masked);
-            fill(&mut values, &mask);
-            assert_eq!(values.row(0, 0, 4), [1, 2, 3, 4]);
+            values.row_mut(0, 0).copy_from_slice(&[1, 2, 3, 4]);
+            mask.row_mut(0, 0).fill(masked);
+            fill(0, &mut values, &mask);
+            assert_eq!(values.row_of(0, 0), [1, 2, 3, 4]);
         }
     }
 }

@@ -210,50 +210,50 @@ impl<'a> Sources<'a> {
 
     /// For a row of targets the points that lie so relative to them, in their orientation; `None` where there is no such
     /// plane.
-    pub fn neighbours(&self, level: &'a Level<i32>, term: (Phase, isize, isize), row: usize, columns: usize) -> Option<&'a [i32]> {
+    pub fn neighbours(&self, level: &'a Level<i32>, term: (Phase, isize, isize), line: usize, columns: usize) -> Option<&'a [i32]> {
         let (phase, down, right) = self.turn(term);
         let plane = level.phase(phase);
-        (!plane.is_empty()).then(|| plane.row(row as isize + down, right, columns))
+        (!plane.is_empty()).then(|| plane.row(line as isize + down, right, columns))
     }
 
-    fn rows(&self, level: &'a Level<i32>, sum: &Sum, row: usize, columns: usize) -> [&'a [i32]; 4] {
+    fn rows(&self, level: &'a Level<i32>, sum: &Sum, line: usize, columns: usize) -> [&'a [i32]; 4] {
         let slice = |term| {
             let (phase, down, right) = self.turn(term);
-            level.phase(phase).row(row as isize + down, right, columns)
+            level.phase(phase).row(line as isize + down, right, columns)
         };
         [slice(sum[0]), slice(sum[1]), slice(sum[2]), slice(sum[3])]
     }
 
     /// Four times the bases of a row of targets: the frame's own and that of the mean of its references.
-    pub fn base_rows(&self, row: usize, out: &mut Bases) {
-        sum_rows(self.rows(self.own, &self.base(), row, out.own.len()), &mut out.own);
+    pub fn base_rows(&self, line: usize, out: &mut Bases) {
+        sum_rows(self.rows(self.own, &self.base(), line, out.own.len()), &mut out.own);
         if let Some(mean) = self.mean {
-            sum_rows(self.rows(mean, &self.base(), row, out.mean.len()), &mut out.mean);
+            sum_rows(self.rows(mean, &self.base(), line, out.mean.len()), &mut out.mean);
         }
     }
 
     /// Detail `index` of a row of targets; four times as large.
-    pub fn detail_row(&self, index: usize, row: usize, bases: &Bases, out: &mut [i32]) {
-        if let Some(parts) = self.parts(index, row, bases) {
+    pub fn detail_row(&self, index: usize, line: usize, bases: &Bases, out: &mut [i32]) {
+        if let Some(parts) = self.parts(index, line, bases) {
             detail_row(parts, out);
         }
     }
 
     /// Adds detail `index` of a row of targets, rounded, under its tap to `sums`.
-    pub fn weigh_row(&self, index: usize, row: usize, bases: &Bases, precision: Precision, tap: i16, sums: &mut [i32]) {
-        if let Some(parts) = self.parts(index, row, bases) {
+    pub fn weigh_row(&self, index: usize, line: usize, bases: &Bases, precision: Precision, tap: i16, sums: &mut [i32]) {
+        if let Some(parts) = self.parts(index, line, bases) {
             weigh_row(parts, precision, tap, sums);
         }
     }
 
-    fn parts<'b>(&'b self, index: usize, row: usize, bases: &'b Bases) -> Option<Parts<'b>> {
+    fn parts<'b>(&'b self, index: usize, line: usize, bases: &'b Bases) -> Option<Parts<'b>> {
         let detail = &self.details()[index];
         let base = match detail.against {
             Against::Own => &bases.own,
             Against::Mean => &bases.mean,
             Against::Halves | Against::Zero => &bases.zero,
         };
-        let points = self.rows(self.level(detail.from)?, &detail.sum, row, base.len());
+        let points = self.rows(self.level(detail.from)?, &detail.sum, line, base.len());
         Some(Parts { points, halves: detail.against == Against::Halves, base })
     }
 }
@@ -398,8 +398,8 @@ loops! {
 
 impl Sources<'_> {
     /// How far the nearest points of a row of targets differ across.
-    pub fn slope_row(&self, row: usize, out: &mut [i16], f: impl Fn(u32) -> i16) {
-        let [a, b, c, d] = self.rows(self.own, &self.base(), row, out.len());
+    pub fn slope_row(&self, line: usize, out: &mut [i16], f: impl Fn(u32) -> i16) {
+        let [a, b, c, d] = self.rows(self.own, &self.base(), line, out.len());
         // Opposite pairs: the diagonals of a cell, or left and right, above and below.
         let [(a, b), (c, d)] = if self.phase == Centre { [(a, d), (b, c)] } else { [(a, b), (c, d)] };
         for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {

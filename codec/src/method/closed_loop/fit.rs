@@ -1,7 +1,7 @@
 //! Taps fitted to a step by least squares; only the encoder does this, so it may use floats.
 
 use super::details::{Bases, DETAILS, Precision, Sources, TAP_ONE, TAP_UNIT, Taps};
-use super::plane::{Phase, Plane};
+use super::plane::Phase;
 use super::step::Step;
 use super::told::change_bits;
 use caesar_kernels::{Team, loops};
@@ -78,10 +78,9 @@ pub struct Samples {
 
 impl Samples {
     /// Some targets in whole rows, evenly spread.
-    pub fn gather(step: &Step, original: &Plane<i32>, width: i32, search: Search) -> Self {
-        let (sources, mask) = (&step.sources, step.mask);
+    pub fn gather(step: &Step, width: i32, search: Search) -> Self {
+        let (sources, rows, columns) = (&step.sources, step.rows, step.columns);
         let available = search.details(sources);
-        let (rows, columns) = (original.rows, original.columns);
         let room = search.looked_at(rows, columns);
         let mut samples = Samples {
             available,
@@ -93,13 +92,13 @@ impl Samples {
         let unit = 0.25 / width as f32;
         let (mut bases, mut detail) = (Bases::new(columns), vec![0; columns]);
         for row in search.rows(rows, columns) {
-            let kept = search.columns(columns, mask.map(|m| m.row(row as isize, 0, columns)));
-            sources.base_rows(row, &mut bases);
-            let originals = original.row(row as isize, 0, columns);
+            let Some(originals) = step.original_row(row) else { break };
+            let (line, kept) = (step.line(row), search.columns(columns, step.masked(row)));
+            sources.base_rows(line, &mut bases);
             let target = |&x: &usize| (originals[x] as f32 * 4.0 - bases.own[x] as f32) * unit;
             samples.target.extend(kept.iter().map(target));
             for index in (0..DETAILS).filter(|&i| available[i]) {
-                sources.detail_row(index, row, &bases, &mut detail);
+                sources.detail_row(index, line, &bases, &mut detail);
                 samples.largest = detail.iter().fold(samples.largest, |m, d| m.max(d.unsigned_abs()));
                 pick(&detail, &kept, |d| d as f32 * unit, &mut samples.details[index]);
             }

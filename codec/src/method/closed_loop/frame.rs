@@ -1,4 +1,4 @@
-//! One frame coded level by level and phase by phase, by the same lines in both directions.
+//! Frames of a generation coded level by level and phase by phase, by the same lines in both directions.
 
 use super::Steps;
 use super::coast::fill;
@@ -11,13 +11,13 @@ use crate::entropy::codes::{CodeModel, Context, log_class};
 use caesar_kernels::loops;
 use std::borrow::Cow;
 
-/// A coded frame: its values and the magnitudes of its residual codes.
-pub struct Frame {
+/// Coded frames: their values and the magnitudes of their residual codes.
+pub struct Frames {
     pub values: Pyramid<i32>,
     pub sizes: Pyramid<i16>,
 }
 
-/// What the decoded frames around the present one say about it.
+/// What decoded frames say about each of those that are coded.
 pub struct References<'a> {
     pub mean: Cow<'a, Pyramid<i32>>,
     /// Half the difference of two reference frames.
@@ -42,48 +42,53 @@ pub struct FrameCoder<S> {
     spare_sizes: Vec<Pyramid<i16>>,
 }
 
+/// A pyramid for so many frames of `rows` × `columns`, with anything in it.
+pub fn spare_or_new<T: Copy + Default>(spare: &mut Vec<Pyramid<T>>, frames: usize, rows: usize, columns: usize) -> Pyramid<T> {
+    let fitting = spare.iter().position(|pyramid| pyramid.frames == frames);
+    fitting.map_or_else(|| Pyramid::new(frames, rows, columns), |at| spare.swap_remove(at))
+}
+
 impl<S: Steps> FrameCoder<S> {
     /// For frames of `rows` × `columns`.
     pub fn new(steps: S, rows: usize, columns: usize) -> Self {
         FrameCoder { steps, anchors: CodeModel::new([64], 1, 1), rows, columns, spare_values: Vec::new(), spare_sizes: Vec::new() }
     }
 
-    fn values(&mut self) -> Pyramid<i32> {
-        self.spare_values.pop().unwrap_or_else(|| Pyramid::new(self.rows, self.columns))
+    fn values(&mut self, frames: usize) -> Pyramid<i32> {
+        spare_or_new(&mut self.spare_values, frames, self.rows, self.columns)
     }
 
-    fn sizes(&mut self) -> Pyramid<i16> {
-        self.spare_sizes.pop().unwrap_or_else(|| Pyramid::new(self.rows, self.columns))
+    fn sizes(&mut self, frames: usize) -> Pyramid<i16> {
+        spare_or_new(&mut self.spare_sizes, frames, self.rows, self.columns)
     }
 
-    /// Takes back a frame that is not referred to any more.
-    pub fn discard(&mut self, frame: Frame) {
-        self.spare_values.push(frame.values);
-        self.spare_sizes.push(frame.sizes);
+    /// Takes back frames that are not referred to any more.
+    pub fn discard(&mut self, frames: Frames) {
+        self.spare_values.push(frames.values);
+        self.spare_sizes.push(frames.sizes);
     }
 
-    /// What coded frames say of one that refers to them.
-    pub fn references<'a>(&mut self, frames: [Option<&'a Frame>; 2]) -> Option<References<'a>> {
-        match frames {
-            [Some(a), Some(b)] => {
-                let (mut mean, mut difference, mut sizes) = (self.values(), self.values(), self.sizes());
-                let of_both = mean.planes_mut().zip(difference.planes_mut());
-                for ((a, b), (mean, difference)) in a.values.planes().zip(b.values.planes()).zip(of_both) {
-                    mean_and_difference(a, b, mean, difference);
-                }
-                for ((a, b), size) in a.sizes.planes().zip(b.sizes.planes()).zip(sizes.planes_mut()) {
-                    mean_size(a, b, size);
-                }
-                Some(References { mean: Cow::Owned(mean), difference: Some(difference), sizes: Cow::Owned(sizes) })
-            }
-            [Some(a), None] | [None, Some(a)] => {
-                Some(References { mean: Cow::Borrowed(&a.values), difference: None, sizes: Cow::Borrowed(&a.sizes) })
-            }
-            [None, None] => None,
+    /// What coded frames, each one of some, say of those that refer to them: two of each, or one frame of one.
+    pub fn references<'a>(&mut self, of: &[[Option<(&'a Frames, usize)>; 2]]) -> Option<References<'a>> {
+        let pairs: Vec<_> = of.iter().filter_map(|&[a, b]| a.zip(b)).collect();
+        if pairs.is_empty() {
+            let (frames, _) = of.first().and_then(|&[a, b]| a.or(b))?;
+            return Some(References { mean: Cow::Borrowed(&frames.values), difference: None, sizes: Cow::Borrowed(&frames.sizes) });
         }
+        let (mut mean, mut difference, mut sizes) = (self.values(pairs.len()), self.values(pairs.len()), self.sizes(pairs.len()));
+        for (frame, ((a, at), (b, bt))) in pairs.into_iter().enumerate() {
+            let of_both = mean.planes_mut(frame).zip(difference.planes_mut(frame));
+            for ((a, b), (mean, difference)) in a.values.planes(at).zip(b.values.planes(bt)).zip(of_both) {
+                mean_and_difference(a, b, mean, difference);
+            }
+            for ((a, b), size) in a.sizes.planes(at).zip(b.sizes.planes(bt)).zip(sizes.planes_mut(frame)) {
+                mean_size(a, b, size);
+            }
+        }
+        Some(References { mean: Cow::Owned(mean), difference: Some(difference), sizes: Cow::Owned(sizes) })
     }
 
-    /// Takes back what was made for a frame that is coded.
+    /// Takes back what was made for frames that are coded.
     pub fn discard_references(&mut self, references: References) {
         if let Cow::Owned(mean) = references.mean {
             self.spare_values.push(mean);
@@ -94,72 +99,75 @@ impl<S: Steps> FrameCoder<S> {
         self.spare_values.extend(references.difference);
     }
 
-    /// Codes a frame. `original` is there when it is encoded; masked points carry no code.
+    /// Codes so many frames. `original` is there when they are encoded; masked points carry no code.
     pub fn code<C: BitCoder>(
         &mut self,
         coder: &mut C,
+        count: usize,
         references: Option<&References>,
         mask: Option<&Pyramid<bool>>,
         original: Option<&Original>,
-    ) -> Frame {
-        let mut frame = Frame { values: self.values(), sizes: self.sizes() };
-        self.code_anchors(coder, &mut frame, references, mask, original);
-        for l in (0..frame.values.levels.len()).rev() {
-            if l + 1 < frame.values.levels.len() {
-                frame.values.merge(l + 1);
-                frame.sizes.merge(l + 1);
+    ) -> Frames {
+        let mut frames = Frames { values: self.values(count), sizes: self.sizes(count) };
+        (0..count).for_each(|frame| self.code_anchors(coder, frame, &mut frames, references, mask, original));
+        for l in (0..frames.values.levels.len()).rev() {
+            if l + 1 < frames.values.levels.len() {
+                frames.values.merge(l + 1);
+                frames.sizes.merge(l + 1);
             }
-            let values = frame.values.levels[l].phase_mut(Phase::Coarse);
+            let values = frames.values.levels[l].phase_mut(Phase::Coarse);
             if let Some(mask) = mask {
-                fill(values, mask.levels[l].phase(Phase::Coarse));
+                (0..count).for_each(|frame| fill(frame, values, mask.levels[l].phase(Phase::Coarse)));
             }
             values.extend_smoothly();
-            frame.sizes.levels[l].phase_mut(Phase::Coarse).extend_flat();
+            frames.sizes.levels[l].phase_mut(Phase::Coarse).extend_flat();
             for phase in [Phase::Centre, Phase::Right, Phase::Below] {
-                let values = frame.values.levels[l].phase_mut(phase);
+                let values = frames.values.levels[l].phase_mut(phase);
                 if values.is_empty() {
                     continue;
                 }
                 let mut values = std::mem::replace(values, Plane::new(0, 0));
-                let mut sizes = std::mem::replace(frame.sizes.levels[l].phase_mut(phase), Plane::new(0, 0));
+                let mut sizes = std::mem::replace(frames.sizes.levels[l].phase_mut(phase), Plane::new(0, 0));
                 let step = Step {
-                    rows: values.rows,
+                    rows: count * values.rows,
+                    of_frame: values.rows,
                     columns: values.columns,
                     level: l,
                     sources: Sources {
-                        own: &frame.values.levels[l],
+                        own: &frames.values.levels[l],
                         mean: references.map(|r| &r.mean.levels[l]),
                         difference: references.and_then(|r| r.difference.as_ref()).map(|d| &d.levels[l]),
                         phase,
                     },
-                    sizes: &frame.sizes.levels[l],
+                    sizes: &frames.sizes.levels[l],
                     reference_sizes: references.map(|r| r.sizes.levels[l].phase(phase)),
                     mask: mask.map(|m| m.levels[l].phase(phase)),
                     original: original.map(|o| (o.values.levels[l].phase(phase), o.search)),
                 };
-                self.steps.code(coder, &step, &mut values, &mut sizes);
-                *frame.values.levels[l].phase_mut(phase) = values;
-                *frame.sizes.levels[l].phase_mut(phase) = sizes;
+                self.steps.code(coder, &step, values.rows_mut().zip(sizes.rows_mut()).collect());
+                values.extend_smoothly();
+                sizes.extend_flat();
+                *frames.values.levels[l].phase_mut(phase) = values;
+                *frames.sizes.levels[l].phase_mut(phase) = sizes;
             }
         }
-        frame
+        frames
     }
 
-    /// The coarsest lattice: each value from the references or from the one before.
+    /// The coarsest lattice of a frame: each value from the references or from the one before.
     fn code_anchors<C: BitCoder>(
         &mut self,
         coder: &mut C,
-        frame: &mut Frame,
+        frame: usize,
+        frames: &mut Frames,
         references: Option<&References>,
         mask: Option<&Pyramid<bool>>,
         original: Option<&Original>,
     ) {
-        let last = frame.values.levels.len() - 1;
-        let coarsest = |level: &Level<i32>, row: usize, column: usize| {
-            level.phase(Phase::Coarse).row(row as isize, column as isize, 1)[0]
-        };
-        let out = frame.values.levels[last].phase_mut(Phase::Coarse);
-        let sizes = frame.sizes.levels[last].phase_mut(Phase::Coarse);
+        let last = frames.values.levels.len() - 1;
+        let coarsest = |level: &Level<i32>, row: usize, column: usize| level.phase(Phase::Coarse).row_of(frame, row)[column];
+        let out = frames.values.levels[last].phase_mut(Phase::Coarse);
+        let sizes = frames.sizes.levels[last].phase_mut(Phase::Coarse);
         let (mut before, mut size) = (0, 0);
         for row in 0..out.rows {
             for column in 0..out.columns {
@@ -167,9 +175,7 @@ impl<S: Steps> FrameCoder<S> {
                     Some(r) => coarsest(&r.mean.levels[last], row, column),
                     None => before,
                 };
-                let masked = mask.is_some_and(|m| {
-                    m.levels[last].phase(Phase::Coarse).row(row as isize, column as isize, 1)[0]
-                });
+                let masked = mask.is_some_and(|m| m.levels[last].phase(Phase::Coarse).row_of(frame, row)[column]);
                 let code = if masked {
                     0
                 } else {
@@ -182,10 +188,11 @@ impl<S: Steps> FrameCoder<S> {
                     size = (size + u64::from(code.unsigned_abs())) / 2;
                     code
                 };
-                out.row_mut(row)[column] = prediction;
-                self.steps.bin().restore(&[code], &mut out.row_mut(row)[column..=column]);
-                before = out.row_mut(row)[column];
-                sizes.row_mut(row)[column] = code.unsigned_abs().min(3) as i16;
+                let value = &mut out.row_mut(frame, row)[column..=column];
+                value[0] = prediction;
+                self.steps.bin().restore(&[code], value);
+                before = value[0];
+                sizes.row_mut(frame, row)[column] = code.unsigned_abs().min(3) as i16;
             }
         }
     }

@@ -22,9 +22,10 @@ use crate::entropy::BitCoder;
 use crate::lattice::Tile;
 use bin::Bin;
 use fit::Search;
-use frame::{Frame, FrameCoder, Original};
+use frame::{FrameCoder, Frames, Original, spare_or_new};
+use order::Visit;
 use palette::Palette;
-use plane::{Plane, Pyramid};
+use plane::Pyramid;
 use std::borrow::Cow;
 use step::Step;
 
@@ -32,9 +33,11 @@ use step::Step;
 pub trait Steps {
     fn bin(&self) -> Bin;
 
-    /// Codes a step: its values and the magnitudes of its codes go to `values` and `sizes`, margins included.
-    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>);
+    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, targets: Targets);
 }
+
+/// Where the values of a step and the magnitudes of its codes go, row by row.
+pub type Targets<'a> = Vec<(&'a mut [i32], &'a mut [i16])>;
 
 /// What both sides know of a tile before they code it.
 #[derive(Clone, Copy)]
@@ -57,6 +60,9 @@ pub struct Prepared<'a> {
     palette: Option<Palette>,
 }
 
+/// How many times as rough as another a frame may be that is coded beside it.
+const ALIKE: u64 = 3;
+
 impl<'a> Prepared<'a> {
     pub fn new(tile: &Tile<'a>) -> Self {
         let palette = Palette::find(tile.values, tile.mask, tile.bin_bits);
@@ -70,6 +76,14 @@ impl<'a> Prepared<'a> {
     /// Whether few different values occur.
     pub fn has_palette(&self) -> bool {
         self.palette.is_some()
+    }
+
+    /// Whether frames of so many points are about equally rough, so that what is told of one may as well be told of others.
+    fn are_alike(&self, points: usize) -> bool {
+        let roughness = |frame: &[i32]| frame.windows(2).map(|pair| u64::from(pair[0].abs_diff(pair[1]))).sum::<u64>();
+        let each = self.values.chunks_exact(points).map(roughness);
+        let [least, most] = each.fold([u64::MAX, 0], |[least, most], roughness| [least.min(roughness), most.max(roughness)]);
+        most <= ALIKE.saturating_mul(least)
     }
 }
 
@@ -90,10 +104,14 @@ pub fn code_tile<C: BitCoder, S: Steps>(
     steps: impl FnOnce(Bin) -> S,
 ) -> Vec<i32> {
     let distance = coder.code_raw(choice.map_or(0, |c| c.distance), 6) as usize;
+    let [frames, rows, columns] = upright(outline.shape);
+    let gaps = order::gaps_together(frames, distance, rows, columns);
+    let gaps = gaps.filter(|_| coder.code_raw(choice.map_or(0, |c| c.prepared.are_alike(rows * columns).into()), 1) == 1);
+    let order = order::generations(frames, distance, gaps);
     let palette = choice.and_then(|c| c.prepared.palette.clone());
     let palette = Palette::code(coder, palette, outline.shape.iter().product());
     let bin = palette.as_ref().map_or(Bin::power_of_two(outline.bin_bits), Palette::bin);
-    let mut decoded = code_frames(coder, steps(bin), distance, outline, choice);
+    let mut decoded = code_frames(coder, steps(bin), &order, outline, choice);
     if let Some(palette) = palette {
         decoded.iter_mut().for_each(|v| *v = palette.value(*v));
     }
@@ -110,43 +128,66 @@ fn upright(shape: [usize; 3]) -> [usize; 3] {
 fn code_frames<C: BitCoder, S: Steps>(
     coder: &mut C,
     steps: S,
-    distance: usize,
+    generations: &[Vec<Visit>],
     outline: Outline,
     choice: Option<Choice>,
 ) -> Vec<i32> {
     let [planes, rows, columns] = upright(outline.shape);
     let area = rows * columns;
     let mut decoded = vec![0; planes * area];
-    let visits = order::visits(planes, distance);
-    let mut last_use = vec![0; planes];
-    for (i, visit) in visits.iter().enumerate() {
-        visit.references.iter().flatten().for_each(|&r| last_use[r] = i);
+    // Where each frame is: in which generation, and which one of it; and which generation is the last to refer to each.
+    let mut places = vec![(0, 0); planes];
+    let mut last_use: Vec<usize> = (0..generations.len()).collect();
+    for (i, generation) in generations.iter().enumerate() {
+        for (at, visit) in generation.iter().enumerate() {
+            places[visit.frame] = (i, at);
+            visit.references.iter().flatten().for_each(|&r| last_use[places[r].0] = i);
+        }
     }
-    let mut coded: Vec<Option<Frame>> = (0..planes).map(|_| None).collect();
+    let mut coded: Vec<Option<Frames>> = Vec::with_capacity(generations.len());
     let mut frames = FrameCoder::new(steps, rows, columns);
-    let mut mask = outline.mask.map(|mask| (mask, Pyramid::new(rows, columns)));
-    let mut original = choice.map(|choice| Original { values: Pyramid::new(rows, columns), search: choice.search });
-    for (i, visit) in visits.iter().enumerate() {
-        let part = visit.frame * area..(visit.frame + 1) * area;
-        let references = frames.references(visit.references.map(|r| coded[r?].as_ref()));
-        if let Some((mask, split)) = &mut mask {
-            split.split(&mask[part.clone()], columns);
-        }
-        if let (Some(original), Some(choice)) = (&mut original, choice) {
-            original.values.split(&choice.prepared.values[part.clone()], columns);
-        }
-        let mask = mask.as_ref().map(|(_, split)| split);
-        let frame = frames.code(coder, references.as_ref(), mask, original.as_ref());
+    let (mut spare_masks, mut spare_originals) = (Vec::new(), Vec::new());
+    for (i, generation) in generations.iter().enumerate() {
+        let count = generation.len();
+        let part = |visit: &Visit| visit.frame * area..(visit.frame + 1) * area;
+        let place = |frame: usize| {
+            let (generation, at) = places[frame];
+            coded[generation].as_ref().map(|frames| (frames, at))
+        };
+        let referred: Vec<_> = generation.iter().map(|visit| visit.references.map(|r| place(r?))).collect();
+        let references = frames.references(&referred);
+        let mask = outline.mask.map(|mask| split(&mut spare_masks, generation, |visit| &mask[part(visit)], rows, columns));
+        let original = choice.map(|choice| Original {
+            values: split(&mut spare_originals, generation, |visit| &choice.prepared.values[part(visit)], rows, columns),
+            search: choice.search,
+        });
+        let of_generation = frames.code(coder, count, references.as_ref(), mask.as_ref(), original.as_ref());
         references.into_iter().for_each(|references| frames.discard_references(references));
-        for (row, out) in decoded[part].chunks_exact_mut(columns).enumerate() {
-            frame.values.levels[0].merge_row(row, out);
-        }
-        coded[visit.frame] = Some(frame);
-        for reference in visit.references.into_iter().flatten().chain([visit.frame]) {
-            if last_use[reference] <= i {
-                coded[reference].take().into_iter().for_each(|frame| frames.discard(frame));
+        spare_masks.extend(mask);
+        spare_originals.extend(original.map(|original| original.values));
+        for (at, visit) in generation.iter().enumerate() {
+            for (row, out) in decoded[part(visit)].chunks_exact_mut(columns).enumerate() {
+                of_generation.values.levels[0].merge_row(at, row, out);
             }
+        }
+        coded.push(Some(of_generation));
+        let referred = generation.iter().flat_map(|visit| visit.references).flatten().map(|r| places[r].0);
+        for done in referred.chain([i]).filter(|&generation| last_use[generation] <= i) {
+            coded[done].take().into_iter().for_each(|done| frames.discard(done));
         }
     }
     decoded
+}
+
+/// The frames of a generation taken apart.
+fn split<'a, T: Copy + Default + 'a>(
+    spare: &mut Vec<Pyramid<T>>,
+    generation: &[Visit],
+    values: impl Fn(&Visit) -> &'a [T],
+    rows: usize,
+    columns: usize,
+) -> Pyramid<T> {
+    let mut pyramid = spare_or_new(spare, generation.len(), rows, columns);
+    generation.iter().enumerate().for_each(|(at, visit)| pyramid.split(at, values(visit), columns));
+    pyramid
 }

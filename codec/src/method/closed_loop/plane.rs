@@ -5,73 +5,97 @@ use caesar_kernels::{Loops, run};
 /// Points of margin on every side of a plane; predictors reach this far.
 pub const MARGIN: usize = 3;
 
-/// A plane of values with margins, so that neighbours need no border test.
+/// A plane of values for each of some frames, one below the other, with margins, so that neighbours need no border test. *Lines* are
+/// numbered from the first row on, the margins between frames included.
 #[derive(Clone)]
 pub struct Plane<T> {
+    /// Rows and columns of each frame.
     pub rows: usize,
     pub columns: usize,
+    frames: usize,
     stride: usize,
+    pitch: usize,
     data: Vec<T>,
 }
 
 impl<T: Copy + Default> Plane<T> {
+    /// Of one frame.
     pub fn new(rows: usize, columns: usize) -> Self {
-        Self::wide(rows, columns, columns)
+        Self::wide(1, [rows, columns], [rows, columns], rows == 1)
     }
 
-    /// One whose rows are as far apart as those of a plane of more columns.
-    fn wide(rows: usize, columns: usize, more: usize) -> Self {
-        let width = more + 2 * MARGIN;
-        // Every margin row of a single row is this row again.
-        let (stride, height) = match rows {
-            _ if rows * columns == 0 => (0, 0),
-            1 => (0, 1),
-            _ => (width, rows + 2 * MARGIN),
+    /// One whose rows and frames are as far apart as those of a plane of more rows and columns. All margin rows of a `flat` one, which has a
+    /// single row and nothing below it, are this row again.
+    fn wide(frames: usize, [rows, columns]: [usize; 2], more: [usize; 2], flat: bool) -> Self {
+        let [height, width] = more.map(|extent| extent + 2 * MARGIN);
+        let (stride, pitch, len) = match flat {
+            _ if rows * columns == 0 => (0, 0, 0),
+            true => (0, 0, width),
+            false => (width, height, frames * height * width),
         };
-        Plane { rows, columns, stride, data: vec![T::default(); width * height] }
+        Plane { rows, columns, frames, stride, pitch, data: vec![T::default(); len] }
     }
 
     pub fn is_empty(&self) -> bool {
         self.rows == 0 || self.columns == 0
     }
 
-    fn at(&self, row: isize, column: isize) -> usize {
-        (row + MARGIN as isize) as usize * self.stride + (column + MARGIN as isize) as usize
+    fn at(&self, line: isize, column: isize) -> usize {
+        (line + MARGIN as isize) as usize * self.stride + (column + MARGIN as isize) as usize
     }
 
-    /// From one row to the next in memory.
+    /// From one line to the next in memory.
     pub fn stride(&self) -> usize {
         self.stride
     }
 
-    /// `length` values from `column` of `row` on; both may lie in the margin. None of an empty plane. What is longer than a row goes on
-    /// with margins and the next row.
-    pub fn row(&self, row: isize, column: isize, length: usize) -> &[T] {
+    /// Lines from one frame to the next.
+    pub fn pitch(&self) -> usize {
+        self.pitch
+    }
+
+    /// `length` values from `column` of a line on; both may lie in the margin. None of an empty plane. What is longer than a row goes on
+    /// with margins and the next line.
+    pub fn row(&self, line: isize, column: isize, length: usize) -> &[T] {
         if self.is_empty() {
             return &[];
         }
-        &self.data[self.at(row, column)..][..length]
+        &self.data[self.at(line, column)..][..length]
     }
 
-    pub fn row_mut(&mut self, row: usize) -> &mut [T] {
-        let (at, columns) = (self.at(row as isize, 0), self.columns);
+    /// A row of a frame.
+    pub fn row_of(&self, frame: usize, row: usize) -> &[T] {
+        self.row((frame * self.pitch + row) as isize, 0, self.columns)
+    }
+
+    pub fn row_mut(&mut self, frame: usize, row: usize) -> &mut [T] {
+        let (at, columns) = (self.at((frame * self.pitch + row) as isize, 0), self.columns);
         &mut self.data[at..][..columns]
     }
 
+    /// The rows of all frames.
     pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
-        let [_, all] = self.split_mut(0);
-        all
+        let Plane { rows, columns, stride, .. } = *self;
+        let (above, width) = if stride == 0 { (0, columns + 2 * MARGIN) } else { (MARGIN, stride) };
+        let lines = self.frames_mut().flat_map(move |frame| frame.chunks_mut(width).skip(above).take(rows));
+        lines.map(move |line| &mut line[MARGIN..][..columns])
     }
 
-    /// The rows before one, and those from it on.
-    pub fn split_mut(&mut self, row: usize) -> [impl Iterator<Item = &mut [T]>; 2] {
-        fn lines<T>(data: &mut [T], rows: usize, columns: usize, stride: usize) -> impl Iterator<Item = &mut [T]> {
-            data.chunks_mut(stride.max(columns).max(1)).take(rows).map(move |line| &mut line[..columns])
-        }
-        let Plane { rows, columns, stride, .. } = *self;
-        let inner = if self.is_empty() { 0 } else { self.at(0, 0) };
-        let (upper, lower) = self.data[inner..].split_at_mut(row * stride);
-        [lines(upper, row, columns, stride), lines(lower, rows - row, columns, stride)]
+    /// Everything of each frame, margins included.
+    fn frames_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
+        let len = self.data.len() / self.frames;
+        self.data.chunks_mut(len.max(1))
+    }
+
+    /// Everything of one frame, margins included.
+    fn frame(&self, frame: usize) -> &[T] {
+        let len = self.data.len() / self.frames;
+        &self.data[frame * len..][..len]
+    }
+
+    fn frame_mut(&mut self, frame: usize) -> &mut [T] {
+        let len = self.data.len() / self.frames;
+        &mut self.data[frame * len..][..len]
     }
 
     /// Fills the margins by what `beyond` makes of edge value and the value `distance` inside of it.
@@ -79,30 +103,31 @@ impl<T: Copy + Default> Plane<T> {
         if self.is_empty() {
             return;
         }
-        let (rows, columns, width) = (self.rows, self.columns, self.columns + 2 * MARGIN);
-        for row in 0..rows {
-            let at = self.at(row as isize, 0) - MARGIN;
-            let line = &mut self.data[at..][..width];
-            let (first, last) = (MARGIN, MARGIN + columns - 1);
-            for distance in 1..=MARGIN {
-                let inside = distance.min(columns - 1);
-                line[first - distance] = beyond(line[first], line[first + inside]);
-                line[last + distance] = beyond(line[last], line[last - inside]);
+        let Plane { rows, columns, stride, .. } = *self;
+        let width = columns + 2 * MARGIN;
+        let above = if stride == 0 { 0 } else { MARGIN };
+        for frame in self.frames_mut() {
+            for row in 0..rows {
+                let line = &mut frame[(above + row) * stride..][..width];
+                let (first, last) = (MARGIN, MARGIN + columns - 1);
+                for distance in 1..=MARGIN {
+                    let inside = distance.min(columns - 1);
+                    line[first - distance] = beyond(line[first], line[first + inside]);
+                    line[last + distance] = beyond(line[last], line[last - inside]);
+                }
             }
-        }
-        // The margin rows of a single row are this row.
-        if rows == 1 {
-            return;
-        }
-        let starts = |row: usize| row * self.stride;
-        for distance in 1..=MARGIN {
-            let (first, last, inside) = (MARGIN, MARGIN + rows - 1, distance.min(rows - 1));
-            let (above, edge) = self.data.split_at_mut(starts(first));
-            let out = &mut above[starts(first - distance)..][..width];
-            fill_row(out, &edge[..width], &edge[starts(inside)..][..width], &beyond);
-            let (edge, below) = self.data.split_at_mut(starts(last + 1));
-            let out = &mut below[starts(distance - 1)..][..width];
-            fill_row(out, &edge[starts(last)..][..width], &edge[starts(last - inside)..][..width], &beyond);
+            if stride == 0 {
+                continue;
+            }
+            for distance in 1..=MARGIN {
+                let (first, last, inside) = (MARGIN, MARGIN + rows - 1, distance.min(rows - 1));
+                let (above, edge) = frame.split_at_mut(first * stride);
+                let out = &mut above[(first - distance) * stride..][..width];
+                fill_row(out, &edge[..width], &edge[inside * stride..][..width], &beyond);
+                let (edge, below) = frame.split_at_mut((last + 1) * stride);
+                let out = &mut below[(distance - 1) * stride..][..width];
+                fill_row(out, &edge[last * stride..][..width], &edge[(last - inside) * stride..][..width], &beyond);
+            }
         }
     }
 
@@ -152,18 +177,18 @@ impl Phase {
     }
 }
 
-/// A lattice taken apart into its four phases, whose rows are equally far apart: what lies so and so of a target is as far from it in
-/// memory as from the next row's.
+/// A lattice taken apart into its four phases, whose lines and frames are equally far apart: what lies so and so of a target is as far from it
+/// in memory as from the next row's.
 #[derive(Clone)]
 pub struct Level<T> {
     pub phases: [Plane<T>; 4],
 }
 
 impl<T: Copy + Default> Level<T> {
-    fn new(rows: usize, columns: usize) -> Self {
+    fn new(frames: usize, rows: usize, columns: usize, flat: bool) -> Self {
         let phases = Phase::ALL.map(|phase| {
             let [row, column] = phase.odd();
-            Plane::wide((rows + 1 - row) / 2, (columns + 1 - column) / 2, columns.div_ceil(2))
+            Plane::wide(frames, [(rows + 1 - row) / 2, (columns + 1 - column) / 2], [rows, columns].map(|extent| extent.div_ceil(2)), flat)
         });
         Level { phases }
     }
@@ -176,23 +201,20 @@ impl<T: Copy + Default> Level<T> {
         &mut self.phases[phase as usize]
     }
 
-    /// One row of the whole lattice.
-    pub fn merge_row(&self, row: usize, out: &mut [T]) {
+    /// One row of a frame's whole lattice.
+    pub fn merge_row(&self, frame: usize, row: usize, out: &mut [T]) {
         let pair = if row % 2 == 0 { [Phase::Coarse, Phase::Right] } else { [Phase::Below, Phase::Centre] };
-        let [even, odd] = pair.map(|p| {
-            let plane = self.phase(p);
-            plane.row(row as isize / 2, 0, plane.columns)
-        });
+        let [even, odd] = pair.map(|p| self.phase(p).row_of(frame, row / 2));
         run(Interleave { even, odd, out });
     }
 
-    /// One row of the whole lattice, taken apart.
-    fn split_row(&mut self, row: usize, values: &[T]) {
+    /// One row of a frame's whole lattice, taken apart.
+    fn split_row(&mut self, frame: usize, row: usize, values: &[T]) {
         let pair = if row % 2 == 0 { [Phase::Coarse, Phase::Right] } else { [Phase::Below, Phase::Centre] };
         for (parity, phase) in pair.into_iter().enumerate() {
             let plane = self.phase_mut(phase);
             if plane.columns > 0 {
-                let out = plane.row_mut(row / 2);
+                let out = plane.row_mut(frame, row / 2);
                 out.iter_mut().zip(values[parity..].iter().step_by(2)).for_each(|(o, &v)| *o = v);
             }
         }
@@ -219,9 +241,10 @@ impl<T: Copy> Loops for Interleave<'_, T> {
     }
 }
 
-/// A frame taken apart level by level; level 0 is the finest.
+/// Frames taken apart level by level; level 0 is the finest.
 #[derive(Clone)]
 pub struct Pyramid<T> {
+    pub frames: usize,
     pub levels: Vec<Level<T>>,
 }
 
@@ -229,26 +252,27 @@ pub struct Pyramid<T> {
 const ANCHORS: usize = 4;
 
 impl<T: Copy + Default> Pyramid<T> {
-    /// An empty pyramid for frames of `rows` × `columns`, with at least one level.
-    pub fn new(mut rows: usize, mut columns: usize) -> Self {
+    /// An empty pyramid for frames of `rows` × `columns`, with at least one level. A frame of one row is the only one.
+    pub fn new(frames: usize, mut rows: usize, mut columns: usize) -> Self {
+        let flat = rows == 1;
         let mut levels = Vec::new();
         while levels.is_empty() || rows.max(columns) > ANCHORS {
-            levels.push(Level::new(rows, columns));
+            levels.push(Level::new(frames, rows, columns, flat));
             (rows, columns) = (rows.div_ceil(2), columns.div_ceil(2));
         }
-        Pyramid { levels }
+        Pyramid { frames, levels }
     }
 
     /// Takes apart a frame with rows of so many columns.
-    pub fn split(&mut self, frame: &[T], columns: usize) {
-        for (row, values) in frame.chunks_exact(columns).enumerate() {
-            self.levels[0].split_row(row, values);
+    pub fn split(&mut self, frame: usize, values: &[T], columns: usize) {
+        for (row, values) in values.chunks_exact(columns).enumerate() {
+            self.levels[0].split_row(frame, row, values);
         }
         for l in 1..self.levels.len() {
             let (finer, coarser) = self.levels.split_at_mut(l);
             let coarse = finer[l - 1].phase(Phase::Coarse);
             for row in 0..coarse.rows {
-                coarser[0].split_row(row, coarse.row(row as isize, 0, coarse.columns));
+                coarser[0].split_row(frame, row, coarse.row_of(frame, row));
             }
         }
     }
@@ -257,17 +281,19 @@ impl<T: Copy + Default> Pyramid<T> {
     pub fn merge(&mut self, l: usize) {
         let (finer, coarser) = self.levels.split_at_mut(l);
         let coarse = finer[l - 1].phase_mut(Phase::Coarse);
-        for row in 0..coarse.rows {
-            coarser[0].merge_row(row, coarse.row_mut(row));
+        for frame in 0..self.frames {
+            for row in 0..coarse.rows {
+                coarser[0].merge_row(frame, row, coarse.row_mut(frame, row));
+            }
         }
     }
 
-    /// All planes, margins included.
-    pub fn planes(&self) -> impl Iterator<Item = &[T]> {
-        self.levels.iter().flat_map(|level| &level.phases).map(|plane| &plane.data[..])
+    /// All planes of a frame, margins included.
+    pub fn planes(&self, frame: usize) -> impl Iterator<Item = &[T]> {
+        self.levels.iter().flat_map(|level| &level.phases).map(move |plane| plane.frame(frame))
     }
 
-    pub fn planes_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
-        self.levels.iter_mut().flat_map(|level| &mut level.phases).map(|plane| &mut plane.data[..])
+    pub fn planes_mut(&mut self, frame: usize) -> impl Iterator<Item = &mut [T]> {
+        self.levels.iter_mut().flat_map(|level| &mut level.phases).map(move |plane| plane.frame_mut(frame))
     }
 }

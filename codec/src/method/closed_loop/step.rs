@@ -11,8 +11,9 @@ use std::ops::Range;
 
 /// What a step is coded from.
 pub struct Step<'a> {
-    /// Rows and columns of targets.
+    /// Rows of targets, in all frames and in each, and their columns.
     pub rows: usize,
+    pub of_frame: usize,
     pub columns: usize,
     pub level: usize,
     pub sources: Sources<'a>,
@@ -26,6 +27,8 @@ pub struct Step<'a> {
 
 /// About so many targets are predicted together, margins included.
 const TOGETHER: usize = 512;
+/// Frames of fewer rows are predicted together with those below.
+const FEW_ROWS: usize = 8;
 
 /// Buffers for one row of targets, or for several with the margins between them.
 #[derive(Default)]
@@ -116,7 +119,7 @@ impl Linears {
     /// The predictor of a step: the encoder fits it where that pays (the whole team together), and tells it.
     pub fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, bin: Bin, team: Team) -> Linear {
         let available = step.sources.available();
-        let samples = step.original.map(|(o, search)| Samples::gather(step, o, bin.width(), search));
+        let samples = step.original.map(|(_, search)| Samples::gather(step, bin.width(), search));
         let start = self.taps.last(step.slot()).unwrap_or_else(|| step.sources.default_taps());
         let fitted = samples.as_ref().map_or(start, |s| s.better_taps(&start, team));
         let taps = self.taps.code(coder, step.slot(), start, fitted, |i| available[i]);
@@ -145,28 +148,62 @@ impl Step<'_> {
         Buffers::new(self.columns)
     }
 
-    /// How many rows may be predicted as one, so that short ones take no longer than their targets.
-    pub fn together(&self) -> usize {
-        // Rows of planes that are one row are not apart at all.
-        if self.rows < 4 { 1 } else { (TOGETHER / self.stride()).max(1) }
+    /// The row after those, from one on and before `end`, that may be predicted as one, so that short ones take no longer than their targets.
+    pub fn together(&self, row: usize, end: usize) -> usize {
+        let (stride, pitch) = (self.stride(), self.pitch());
+        if stride == 0 {
+            return row + 1;
+        }
+        let (frame, last) = (row / self.of_frame, self.above(row) + (TOGETHER - 1) / stride);
+        let last = match self.of_frame {
+            // What lies between frames is predicted, too, for nothing.
+            ..FEW_ROWS => last / pitch * self.of_frame + (last % pitch).min(self.of_frame - 1),
+            rows => last.min(rows - 1),
+        };
+        (frame * self.of_frame + last + 1).min(end)
     }
 
-    /// From one row of targets to the next.
+    /// The line of a row in the planes of the step.
+    pub fn line(&self, row: usize) -> usize {
+        row / self.of_frame * self.pitch() + self.above(row)
+    }
+
+    /// Lines from one frame to the next.
+    fn pitch(&self) -> usize {
+        self.sources.own.phase(Phase::Coarse).pitch()
+    }
+
+    /// From one line to the next in memory.
     pub fn stride(&self) -> usize {
         self.sources.own.phase(Phase::Coarse).stride()
     }
 
+    /// How many rows of the same frame are above one.
+    pub fn above(&self, row: usize) -> usize {
+        row % self.of_frame
+    }
+
+    /// The values that an encoder has for a row.
+    pub fn original_row(&self, row: usize) -> Option<&[i32]> {
+        self.original.map(|(original, _)| self.row_in(original, row))
+    }
+
     /// Which targets of a row are masked.
     pub fn masked(&self, row: usize) -> Option<&[bool]> {
-        self.mask.map(|m| m.row(row as isize, 0, self.columns))
+        self.mask.map(|mask| self.row_in(mask, row))
+    }
+
+    fn row_in<'p, T: Copy + Default>(&self, plane: &'p Plane<T>, row: usize) -> &'p [T] {
+        plane.row(self.line(row) as isize, 0, self.columns)
     }
 
     pub fn predict_row(&self, row: usize, linear: &Linear, b: &mut Buffers) {
         let Linear { taps, precision, .. } = linear;
-        self.sources.base_rows(row, &mut b.bases);
+        let line = self.line(row);
+        self.sources.base_rows(line, &mut b.bases);
         b.sums.fill(0);
         for index in (0..DETAILS).filter(|&i| taps[i] != 0) {
-            self.sources.weigh_row(index, row, &b.bases, *precision, taps[index], &mut b.sums);
+            self.sources.weigh_row(index, line, &b.bases, *precision, taps[index], &mut b.sums);
         }
         finish(&b.bases.own, &b.sums, *precision, &mut b.prediction);
     }
@@ -174,8 +211,9 @@ impl Step<'_> {
     /// Sums of the magnitudes of the nearest codes of a phase of the same level, for a row of targets.
     pub fn sizes_near(&self, phase: Phase, row: usize, out: &mut [i16]) {
         out.fill(0);
+        let line = self.line(row) as isize;
         self.sources.nearest(phase, |plane, down, right| {
-            let sizes = self.sizes.phase(plane).row(row as isize + down, right, out.len());
+            let sizes = self.sizes.phase(plane).row(line + down, right, out.len());
             out.iter_mut().zip(sizes).for_each(|(o, &s)| *o = o.saturating_add(s));
         });
     }
@@ -183,7 +221,7 @@ impl Step<'_> {
     /// Magnitudes of the references' codes for a row of targets.
     pub fn sizes_of_references(&self, row: usize, out: &mut [i16]) {
         match self.reference_sizes {
-            Some(plane) => out.copy_from_slice(plane.row(row as isize, 0, out.len())),
+            Some(plane) => out.copy_from_slice(plane.row(self.line(row) as isize, 0, out.len())),
             None => out.fill(0),
         }
     }

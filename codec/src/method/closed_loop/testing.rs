@@ -47,6 +47,7 @@ pub fn assert_kept(tile: &Tile, coded: &Coded, decoded: &[i32]) {
 pub fn shapes() -> impl Strategy<Value = [usize; 3]> {
     prop_oneof![
         prop::array::uniform3(1usize..12),
+        (12usize..80, 1usize..9, 1usize..9).prop_map(|(frames, rows, columns)| [frames, rows, columns]),
         (1usize..40, 1usize..40).prop_map(|(rows, columns)| [1, rows, columns]),
         (1usize..600).prop_map(|n| [1, 1, n]),
         (1usize..200).prop_map(|n| [n, 1, 1]),

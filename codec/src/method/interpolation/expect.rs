@@ -64,7 +64,7 @@ impl Surroundings<'_> {
                     *out = self.eighths(p.wrapping_mul(4).wrapping_sub(base).unsigned_abs() >> 2);
                 }
             }
-            9 => self.step.sources.slope_row(self.row, out, |slope| self.eighths(slope >> 1)),
+            9 => self.step.sources.slope_row(self.step.line(self.row), out, |slope| self.eighths(slope >> 1)),
             10 if self.step.reference_sizes.is_some() => {
                 for ((out, &own), &mean) in out.iter_mut().zip(&self.bases.own).zip(&self.bases.mean) {
                     *out = self.eighths(own.wrapping_sub(mean).unsigned_abs() >> 2);

@@ -5,7 +5,7 @@ use super::expect::{self, CLUES, EDGE, ROW_CLUES, Surroundings};
 use super::fit::ClueSamples;
 use crate::entropy::BitCoder;
 use crate::entropy::codes::CodeModel;
-use crate::method::closed_loop::Steps;
+use crate::method::closed_loop::{Steps, Targets};
 use crate::method::closed_loop::bin::Bin;
 use crate::method::closed_loop::details::accumulate;
 use crate::method::closed_loop::fit::Search;
@@ -29,13 +29,13 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
         self.bin
     }
 
-    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
+    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, targets: Targets) {
         let phase = step.sources.phase;
         let (rows, columns) = (step.rows, step.columns);
         let linear = self.linears.code(coder, step, self.bin, Team::ALONE);
         let linear = self.predictor.tell(coder, &mut self.told, step, linear, self.bin);
 
-        let coded = step.original.map(|(o, search)| (self.codes(step, o, &linear), search));
+        let coded = step.original.map(|(_, search)| (self.codes(step, &linear), search));
         let start = self.weights.last(step.slot()).unwrap_or_else(|| expect::start(phase, step.reference_sizes.is_some()));
         let fitted = coded.as_ref().map_or(start, |(codes, search)| {
             self.clue_samples(step, codes, &linear, *search).better_weights(&start)
@@ -50,7 +50,11 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
         let mut above = codes.clone();
         let mut magnitudes = [vec![0; columns + 2 * EDGE], vec![0; columns + 2 * EDGE]];
         let west = [0, 1].map(|i| weights[ROW_CLUES + i] as u32);
-        for row in 0..rows {
+        for (row, (values, sizes)) in targets.into_iter().enumerate() {
+            if step.above(row) == 0 {
+                above.fill(0);
+                magnitudes.iter_mut().for_each(|magnitudes| magnitudes.fill(0));
+            }
             self.predictor.predict_row(step, row, &linear, &mut scratch, &mut buffers);
             known.fill(0);
             let surroundings = self.surroundings(step, row, &buffers, &magnitudes);
@@ -61,7 +65,7 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
             }
             let (inner, masked) = (EDGE..EDGE + columns, step.masked(row));
             if let Some((wanted, _)) = &coded {
-                codes[inner.clone()].copy_from_slice(wanted.row(row as isize, 0, columns));
+                codes[inner.clone()].copy_from_slice(wanted.row_of(0, row));
             }
             for x in 0..columns {
                 if masked.is_some_and(|m| m[x]) {
@@ -91,14 +95,12 @@ impl<const N: usize, P: Predictor> Steps for StepCoder<N, P> {
                 };
             }
             self.bin.restore(&codes[inner.clone()], &mut buffers.prediction);
-            values.row_mut(row).copy_from_slice(&buffers.prediction);
+            values.copy_from_slice(&buffers.prediction);
             magnitudes.swap(0, 1);
             magnitudes_of(&codes, &mut magnitudes[0]);
-            sizes.row_mut(row).copy_from_slice(&magnitudes[0][inner]);
+            sizes.copy_from_slice(&magnitudes[0][inner]);
             std::mem::swap(&mut codes, &mut above);
         }
-        values.extend_smoothly();
-        sizes.extend_flat();
     }
 }
 
@@ -114,14 +116,14 @@ impl<const N: usize, P: Predictor> StepCoder<N, P> {
         }
     }
 
-    /// What the encoder is going to code.
-    fn codes(&self, step: &Step, original: &Plane<i32>, linear: &Linear) -> Plane<i32> {
-        let mut codes = Plane::new(original.rows, original.columns);
+    /// What the encoder is going to code, all frames as one.
+    fn codes(&self, step: &Step, linear: &Linear) -> Plane<i32> {
+        let mut codes = Plane::new(step.rows, step.columns);
         let (mut scratch, mut buffers) = (self.predictor.scratch(step, linear, self.bin, 0..step.rows), step.buffers());
-        for row in 0..original.rows {
+        for (row, out) in codes.rows_mut().enumerate() {
+            let Some(original) = step.original_row(row) else { break };
             self.predictor.predict_row(step, row, linear, &mut scratch, &mut buffers);
-            let out = codes.row_mut(row);
-            self.bin.quantise(original.row(row as isize, 0, original.columns), &buffers.prediction, out);
+            self.bin.quantise(original, &buffers.prediction, out);
             if let Some(masked) = step.masked(row) {
                 out.iter_mut().zip(masked).filter(|(_, m)| **m).for_each(|(c, _)| *c = 0);
             }
@@ -165,7 +167,7 @@ impl<const N: usize, P: Predictor> StepCoder<N, P> {
             self.predictor.predict_row(step, row, linear, &mut scratch, &mut buffers);
             let magnitudes = [0, 1, 2].map(|up| {
                 let mut magnitudes = vec![0; columns + 2 * EDGE];
-                if row >= up {
+                if step.above(row) >= up {
                     // Margins of a plane of codes are zero, as they are here.
                     magnitudes_of(codes.row((row - up) as isize, -edge, columns + 2 * EDGE), &mut magnitudes);
                 }

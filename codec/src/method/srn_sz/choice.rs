@@ -83,7 +83,7 @@ impl Predictors<'_> {
         for row in search.rows(step.rows, columns).filter(|row| rows.contains(row)) {
             for (up, magnitudes) in magnitudes.iter_mut().enumerate().rev() {
                 let inner = &mut magnitudes[EDGE..][..columns];
-                if row < up {
+                if step.above(row) < up {
                     inner.fill(0);
                     continue;
                 }

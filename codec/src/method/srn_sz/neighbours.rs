@@ -61,16 +61,16 @@ pub fn own_count(phase: Phase) -> usize {
 }
 
 /// A row of targets' neighbours in the frame itself. What there is not, `instead` stands for.
-pub fn own_rows<'a>(sources: &Sources<'a>, row: usize, instead: &'a [i32]) -> [&'a [i32]; OWN] {
+pub fn own_rows<'a>(sources: &Sources<'a>, line: usize, instead: &'a [i32]) -> [&'a [i32]; OWN] {
     let points = own(sources.phase);
     std::array::from_fn(|i| {
         let point = points.get(i).copied();
-        point.and_then(|point| sources.neighbours(sources.own, point, row, instead.len())).unwrap_or(instead)
+        point.and_then(|point| sources.neighbours(sources.own, point, line, instead.len())).unwrap_or(instead)
     })
 }
 
 /// The first `N` of [`OF_REFERENCE`] for a row of targets.
-pub fn reference_rows<'a, const N: usize>(sources: &Sources<'a>, level: &'a Level<i32>, row: usize, columns: usize) -> [&'a [i32]; N] {
+pub fn reference_rows<'a, const N: usize>(sources: &Sources<'a>, level: &'a Level<i32>, line: usize, columns: usize) -> [&'a [i32]; N] {
     let (odd_row, odd_column) = if sources.phase == Centre { (1, 1) } else { (0, 1) };
     let neighbours = |i: usize| {
         let (row_at, column_at) = (odd_row + OF_REFERENCE[i].0, odd_column + OF_REFERENCE[i].1);
@@ -80,7 +80,7 @@ pub fn reference_rows<'a, const N: usize>(sources: &Sources<'a>, level: &'a Leve
             (_, 0) => Below,
             _ => Centre,
         };
-        sources.neighbours(level, (phase, row_at.div_euclid(2), column_at.div_euclid(2)), row, columns)
+        sources.neighbours(level, (phase, row_at.div_euclid(2), column_at.div_euclid(2)), line, columns)
     };
     let target = neighbours(0).unwrap_or_default();
     std::array::from_fn(|i| neighbours(i).unwrap_or(target))

@@ -57,8 +57,8 @@ impl Networks {
     }
 
     /// How many rows of a step are predicted together.
-    pub fn together(&self, step: &Step) -> usize {
-        if self.kind(step).graph.accelerated() { 1 } else { step.together() }
+    pub fn together(&self, step: &Step, row: usize, end: usize) -> usize {
+        if self.kind(step).graph.accelerated() { row + 1 } else { step.together(row, end) }
     }
 
     fn kind(&self, step: &Step) -> &Kind {
@@ -129,11 +129,12 @@ impl Networks {
     /// Those of some rows of a step that lie among `rows`, corrected, and what they cost.
     pub fn correct(&self, step: &Step, linear: &Linear, bin: Bin, rows: Range<usize>) -> (Vec<Corrected>, Costs) {
         let (mut corrected, mut costs) = (Vec::new(), Costs::default());
-        let Some((original, search)) = step.original else { return (corrected, costs) };
+        let Some((_, search)) = step.original else { return (corrected, costs) };
         let (mut scratch, mut buffers) = (self.scratch(step, linear, bin, rows.clone()), step.buffers());
         for row in search.rows(step.rows, step.columns).filter(|row| rows.contains(row)) {
+            let Some(wanted) = step.original_row(row) else { break };
             self.predict_row(step, row, linear, &mut scratch, &mut buffers);
-            let (linear, wanted) = (&scratch.around.linear, original.row(row as isize, 0, step.columns));
+            let linear = &scratch.around.linear;
             for x in search.columns(step.columns, step.masked(row)) {
                 costs.samples += 1;
                 for (trust, bits) in costs.bits.iter_mut().enumerate() {
@@ -281,16 +282,16 @@ impl Around {
             step.sizes_near(phase, row, sums);
         }
         step.sizes_of_references(row, &mut self.activity[3]);
-        let sources = &step.sources;
+        let (sources, line) = (&step.sources, step.line(row));
         let references = sources.mean.map(|mean| {
             self.misfit.iter_mut().enumerate().for_each(|(x, misfit)| *misfit = bases.misfit(x));
             References {
-                mean: reference_rows(sources, mean, row, length),
+                mean: reference_rows(sources, mean, line, length),
                 misfit: &self.misfit,
-                difference: sources.difference.map(|d| reference_rows(sources, d, row, length)),
+                difference: sources.difference.map(|d| reference_rows(sources, d, line, length)),
             }
         });
-        let own = own_rows(sources, row, &self.linear);
+        let own = own_rows(sources, line, &self.linear);
         let seen = Row {
             own: &own[..own_count(sources.phase)],
             references,

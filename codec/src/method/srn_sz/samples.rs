@@ -4,9 +4,9 @@ use super::neighbours::{DIFFERENCE, MEAN, own_rows, reference_rows};
 use crate::entropy::{BitCoder, Encoder};
 use crate::lattice::Tile;
 use crate::method::closed_loop::bin::Bin;
-use crate::method::closed_loop::plane::{Phase, Plane};
+use crate::method::closed_loop::plane::Phase;
 use crate::method::closed_loop::step::{Linears, Step, magnitudes_of};
-use crate::method::closed_loop::{Choice, Outline, Prepared, Steps, code_tile};
+use crate::method::closed_loop::{Choice, Outline, Prepared, Steps, Targets, code_tile};
 use crate::options::Effort;
 use caesar_kernels::Team;
 
@@ -44,14 +44,13 @@ impl<F: FnMut(usize, &Sample)> Steps for Sampler<F> {
         self.bin
     }
 
-    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
-        let Some((original, _)) = step.original else { return };
+    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, targets: Targets) {
         let linear = self.linears.code(coder, step, self.bin, Team::ALONE);
         let mut buffers = step.buffers();
         let mut codes = vec![0; step.columns];
-        for row in 0..step.rows {
+        for (row, (values, sizes)) in targets.into_iter().enumerate() {
+            let Some(wanted) = step.original_row(row) else { break };
             step.predict_row(row, &linear, &mut buffers);
-            let wanted = original.row(row as isize, 0, step.columns);
             self.bin.quantise(wanted, &buffers.prediction, &mut codes);
             if let Some(masked) = step.masked(row) {
                 codes.iter_mut().zip(masked).filter(|(_, m)| **m).for_each(|(code, _)| *code = 0);
@@ -68,31 +67,29 @@ impl<F: FnMut(usize, &Sample)> Steps for Sampler<F> {
                 (self.each)(row, sample);
             }
             self.bin.restore(&codes, &mut buffers.prediction);
-            values.row_mut(row).copy_from_slice(&buffers.prediction);
-            magnitudes_of(&codes, sizes.row_mut(row));
+            values.copy_from_slice(&buffers.prediction);
+            magnitudes_of(&codes, sizes);
         }
-        values.extend_smoothly();
-        sizes.extend_flat();
     }
 }
 
 impl<F> Sampler<F> {
     /// What the network would see of a row of targets.
     fn look(&self, step: &Step, row: usize, prediction: &[i32], seen: &mut [Sample]) {
-        let columns = step.columns;
+        let (columns, line) = (step.columns, step.line(row));
         let mut put = |at: usize, x: usize, value: i32| seen[x][at] = value;
-        for (i, neighbours) in own_rows(&step.sources, row, prediction).into_iter().enumerate() {
+        for (i, neighbours) in own_rows(&step.sources, line, prediction).into_iter().enumerate() {
             (0..columns).for_each(|x| put(i, x, neighbours[x].wrapping_sub(prediction[x])));
         }
         if let Some(mean) = step.sources.mean {
-            let rows: [&[i32]; MEAN] = reference_rows(&step.sources, mean, row, columns);
+            let rows: [&[i32]; MEAN] = reference_rows(&step.sources, mean, line, columns);
             for (i, neighbours) in rows.into_iter().enumerate() {
                 let from = if i == 0 { prediction } else { rows[0] };
                 (0..columns).for_each(|x| put(28 + i, x, neighbours[x].wrapping_sub(from[x])));
             }
         }
         if let Some(difference) = step.sources.difference {
-            let rows: [&[i32]; DIFFERENCE] = reference_rows(&step.sources, difference, row, columns);
+            let rows: [&[i32]; DIFFERENCE] = reference_rows(&step.sources, difference, line, columns);
             rows.into_iter().enumerate().for_each(|(i, row)| (0..columns).for_each(|x| put(41 + i, x, row[x])));
         }
         let mut sums = vec![0; columns];

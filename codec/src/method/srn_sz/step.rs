@@ -6,9 +6,8 @@ use super::scale::{self, CLUES, Weighing};
 use crate::entropy::BitCoder;
 use crate::entropy::ans::SymbolCoder;
 use crate::entropy::symbols::{CLASSES, Occurrences, SymbolModel, Tally};
-use crate::method::closed_loop::Steps;
+use crate::method::closed_loop::{Steps, Targets};
 use crate::method::closed_loop::bin::Bin;
-use crate::method::closed_loop::plane::Plane;
 use crate::method::closed_loop::step::{Buffers, Linear, Linears, Predictor, Step, magnitudes_of};
 use crate::method::closed_loop::told::Told;
 use crate::method::interpolation::expect::{EDGE, Surroundings, WEIGHT_LIMIT, WEIGHT_UNIT};
@@ -123,8 +122,8 @@ impl<'m, S> StepCoder<'m, S> {
 impl Predictors<'_> {
     /// The codes that an encoder wants.
     pub fn quantise(&self, step: &Step, row: usize, prediction: &[i32], codes: &mut [i32]) {
-        let Some((original, _)) = step.original else { return };
-        self.bin.quantise(original.row(row as isize, 0, step.columns), prediction, codes);
+        let Some(original) = step.original_row(row) else { return };
+        self.bin.quantise(original, prediction, codes);
         if let Some(masked) = step.masked(row) {
             codes.iter_mut().zip(masked).filter(|(_, m)| **m).for_each(|(code, _)| *code = 0);
         }
@@ -136,33 +135,39 @@ impl Predictors<'_> {
 }
 
 impl Announced<'_> {
-    /// Codes some rows, values and magnitudes of codes going to those of a plane.
-    fn code<'p, S: SymbolCoder>(
+    /// Codes some rows.
+    fn code<S: SymbolCoder>(
         &self,
         rows: Range<usize>,
-        mut planes: impl Iterator<Item = (&'p mut [i32], &'p mut [i16])>,
+        targets: Targets,
         memory: &mut Memory,
         coder: &mut S,
     ) -> Occurrences {
         let Announced { by, symbols, step, linear, classing } = self;
         let Memory { tallies, buffers, codes, above, clue, known } = memory;
         let (mut part, mut scratch) = (symbols.part(&mut tallies[classing.kind()]), by.networks.scratch(step, linear, by.bin, rows.clone()));
-        let (together, stride, columns) = (by.networks.together(step), step.stride(), step.columns);
+        let columns = step.columns;
         codes.resize(columns, 0);
         for above in &mut *above {
             above.clear();
             above.resize(columns + 2 * EDGE, 0);
         }
-        for first in rows.clone().step_by(together) {
-            let count = together.min(rows.end - first);
-            buffers.resize((count - 1) * stride + columns);
+        let (mut rest, mut targets) = (rows, targets.into_iter());
+        while !rest.is_empty() {
+            let (first, line) = (rest.start, step.line(rest.start));
+            rest.start = by.networks.together(step, first, rest.end);
+            let from_first = |row: usize| (step.line(row) - line) * step.stride();
+            buffers.resize(from_first(rest.start - 1) + columns);
             by.networks.predict_row(step, first, linear, &mut scratch, buffers);
             match &classing.weighing {
                 Some(weighing) => weighing.known(&by.surroundings(step, first, buffers, [&[]; 2]), clue, known),
                 None => buffers.classes.fill(classing.one),
             }
-            for (row, (values, sizes)) in (first..first + count).zip(&mut planes) {
-                let here = (row - first) * stride..(row - first) * stride + columns;
+            for (row, (values, sizes)) in (first..rest.start).zip(&mut targets) {
+                if step.above(row) == 0 {
+                    above.iter_mut().for_each(|above| above.fill(0));
+                }
+                let here = from_first(row)..from_first(row) + columns;
                 let (prediction, classes) = (&mut buffers.prediction[here.clone()], &mut buffers.classes[here.clone()]);
                 by.quantise(step, row, prediction, codes);
                 if let Some(weighing) = &classing.weighing {
@@ -187,7 +192,7 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         self.by.bin
     }
 
-    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, values: &mut Plane<i32>, sizes: &mut Plane<i16>) {
+    fn code<C: BitCoder>(&mut self, coder: &mut C, step: &Step, mut targets: Targets) {
         let linear = self.linears.code(coder, step, self.by.bin, self.team);
         let choice = step.original.map(|(_, search)| Choice::new(self, step, &linear, search));
         let (trust, classing) = self.classing(coder, step, choice);
@@ -197,17 +202,15 @@ impl<S: SymbolCoder> Steps for StepCoder<'_, S> {
         let [memory, of_lower] = &mut self.memories;
         let occurred = if step.rows > 1 && step.rows * step.columns >= DIVIDED {
             let ([above, below], [upper, lower]) = (halves(step.rows), &mut self.strands.halves);
-            let ([values, of_below], [sizes, sizes_below]) = (values.split_mut(below.start), sizes.split_mut(below.start));
+            let of_below = targets.split_off(below.start);
             let (upper, lower) = self.team.join(
-                || announced.code(above, values.zip(sizes), memory, upper),
-                || announced.code(below, of_below.zip(sizes_below), of_lower, lower),
+                || announced.code(above, targets, memory, upper),
+                || announced.code(below, of_below, of_lower, lower),
             );
             vec![upper, lower]
         } else {
-            vec![announced.code(0..step.rows, values.rows_mut().zip(sizes.rows_mut()), memory, &mut self.strands.whole)]
+            vec![announced.code(0..step.rows, targets, memory, &mut self.strands.whole)]
         };
         self.symbols[kind].learn(&occurred);
-        values.extend_smoothly();
-        sizes.extend_flat();
     }
 }
