@@ -55,6 +55,8 @@ fn goldens() -> Vec<Golden> {
     // Packed once: steps of 1/8 around 40, and a few values at unequal distances.
     let packed: Vec<f64> = stack.iter().map(|v| 40.0 + (v * 8.0).round() / 8.0).collect();
     let few: Vec<f64> = stack.iter().map(|v| (v / 3.0).round()).map(|n| n * n + n / 8.0).collect();
+    // Each frame packed for itself, as a message of GRIB.
+    let messages: Vec<f64> = packed.iter().enumerate().map(|(i, v)| v * 1.6 + (i / 2080 * 7 % 11) as f64 / 60.0).collect();
     // As HDF5 pads a chunk, and more kinds of NaN than have a class.
     let padded: Vec<f64> = stack.iter().enumerate().map(|(i, &v)| if i < 8 * 2080 && i % 52 < 47 { v } else { 0.0 }).collect();
     let nans: Vec<u8> = stack.iter().enumerate().flat_map(|(i, &v)| if i % 99 == 0 { 0x7fc0_0000 | i as u32 } else { (v as f32).to_bits() }.to_le_bytes()).collect();
@@ -75,6 +77,7 @@ fn goldens() -> Vec<Golden> {
         golden("pw-rel-big-f64", big(), "pw_rel=1e-3"),
         golden("nrmse", f32s(&[11, 40, 52], &stack), "nrmse=1e-3"),
         golden("grid", f32s(&[11, 40, 52], &packed), "abs=1e-2"),
+        golden("messages", f32s(&[11, 40, 52], &messages), "abs=1e-2"),
         golden("palette", f32s(&[11, 40, 52], &few), "abs=1e-3"),
         golden("caesar-v", f32s(&[11, 40, 52], &stack), "abs=5e-1,method=caesar-v"),
         golden("caesar-v-plane", f32s(&[130, 150], &plane), "abs=2e-1,method=caesar-v"),

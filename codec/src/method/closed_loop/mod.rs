@@ -1,4 +1,4 @@
-//! What the closed-loop methods share: the order of frames and levels, linear predictors, quantiser, palettes and masks.
+//! What the closed-loop methods share: the order of frames and levels, linear predictors, quantiser, packing and masks.
 //!
 //! Every value is predicted from decoded ones around it, in space and between frames, and what is left is coded as a
 //! multiple of a bin, so that no error is carried on. Frames come in the order of [`order`], a frame level by level
@@ -10,7 +10,9 @@ mod coast;
 pub mod details;
 pub mod fit;
 mod frame;
+mod grid;
 mod order;
+mod packing;
 mod palette;
 pub mod plane;
 pub mod step;
@@ -24,7 +26,7 @@ use bin::Bin;
 use fit::Search;
 use frame::{FrameCoder, Frames, Original, spare_or_new};
 use order::Visit;
-use palette::Palette;
+use packing::Packing;
 use plane::Pyramid;
 use std::borrow::Cow;
 use step::Step;
@@ -55,9 +57,9 @@ impl<'a> Outline<'a> {
 
 /// What the encoder knows of a tile.
 pub struct Prepared<'a> {
-    /// Lattice integers, or positions in the palette.
+    /// Lattice integers, or the positions of packed ones.
     values: Cow<'a, [i32]>,
-    palette: Option<Palette>,
+    packing: Option<Packing>,
 }
 
 /// How many times as rough as another a frame may be that is coded beside it.
@@ -65,17 +67,18 @@ const ALIKE: u64 = 3;
 
 impl<'a> Prepared<'a> {
     pub fn new(tile: &Tile<'a>) -> Self {
-        let palette = Palette::find(tile.values, tile.mask, tile.bin_bits);
-        let values = match &palette {
-            Some(palette) => tile.values.iter().map(|&v| palette.position(v)).collect(),
-            None => Cow::Borrowed(tile.values),
+        let [_, rows, columns] = upright(tile.shape);
+        let packing = Packing::find(tile.values, tile.mask, rows * columns, tile.bin_bits);
+        let values = match &packing {
+            Some(packing) => packing.pack(tile.values, rows * columns).into(),
+            None => tile.values.into(),
         };
-        Prepared { values, palette }
+        Prepared { values, packing }
     }
 
     /// Whether few different values occur.
     pub fn has_palette(&self) -> bool {
-        self.palette.is_some()
+        matches!(self.packing, Some(Packing::Palette(_)))
     }
 
     /// Whether frames of so many points are about equally rough, so that what is told of one may as well be told of others.
@@ -108,12 +111,11 @@ pub fn code_tile<C: BitCoder, S: Steps>(
     let gaps = order::gaps_together(frames, distance, rows, columns);
     let gaps = gaps.filter(|_| coder.code_raw(choice.map_or(0, |c| c.prepared.are_alike(rows * columns).into()), 1) == 1);
     let order = order::generations(frames, distance, gaps);
-    let palette = choice.and_then(|c| c.prepared.palette.clone());
-    let palette = Palette::code(coder, palette, outline.shape.iter().product());
-    let bin = palette.as_ref().map_or(Bin::power_of_two(outline.bin_bits), Palette::bin);
+    let packing = Packing::code(coder, choice.and_then(|c| c.prepared.packing.as_ref()), frames, rows * columns);
+    let bin = packing.as_ref().map_or(Bin::power_of_two(outline.bin_bits), Packing::bin);
     let mut decoded = code_frames(coder, steps(bin), &order, outline, choice);
-    if let Some(palette) = palette {
-        decoded.iter_mut().for_each(|v| *v = palette.value(*v));
+    if let Some(packing) = packing {
+        packing.unpack(&mut decoded, rows * columns);
     }
     decoded
 }

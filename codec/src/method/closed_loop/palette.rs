@@ -5,7 +5,7 @@
 
 use super::bin::Bin;
 use crate::entropy::codes::{CodeModel, Context, log_class};
-use crate::entropy::{BitCoder, ONE};
+use crate::entropy::BitCoder;
 
 /// Values looked at before all of them are.
 const SAMPLES: usize = 1 << 12;
@@ -19,8 +19,8 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// The palette of a tile if it is likely to pay.
-    pub fn find(values: &[i32], mask: Option<&[bool]>, bin_bits: u32) -> Option<Self> {
+    /// The palette of a tile if it is likely to pay, and how many bits it saves.
+    pub fn find(values: &[i32], mask: Option<&[bool]>, bin_bits: u32) -> Option<(Self, f64)> {
         let kept = |step: usize| {
             let all = values.iter().enumerate().step_by(step);
             let mut kept: Vec<i32> = all.filter(|(i, _)| mask.is_none_or(|m| !m[*i])).map(|(_, &v)| v).collect();
@@ -54,8 +54,8 @@ impl Palette {
             let width = (f64::from(above) - f64::from(below)).max(1.0) / 2.0 * multiple as f64;
             saved += count as f64 * (width / (1u64 << bin_bits) as f64).log2().clamp(-8.0, 8.0);
         }
-        let worth = saved > 10.0 * table.len() as f64 + 0.05 * sorted.len() as f64;
-        worth.then_some(Palette { values: table, multiple: multiple as u16 })
+        let saved = saved - 10.0 * table.len() as f64;
+        (saved > 0.05 * sorted.len() as f64).then_some((Palette { values: table, multiple: multiple as u16 }, saved))
     }
 
     pub fn bin(&self) -> Bin {
@@ -75,12 +75,8 @@ impl Palette {
         self.values.get(position.max(0) as usize).or(self.values.last()).copied().unwrap_or(0)
     }
 
-    /// Tells whether there is a palette, of no more than `points` values, and which.
-    pub fn code<C: BitCoder>(coder: &mut C, palette: Option<Self>, points: usize) -> Option<Self> {
-        if !coder.code(palette.is_some(), ONE / 4) {
-            return None;
-        }
-        let known = palette.as_ref();
+    /// Tells a palette of no more than `points` values.
+    pub fn code<C: BitCoder>(coder: &mut C, known: Option<&Self>, points: usize) -> Self {
         let multiple = coder.code_raw(known.map_or(0, |p| u32::from(p.multiple)), 16) as u16;
         let length = coder.code_raw(known.map_or(0, |p| p.values.len() as u32), 32) as usize;
         let mut values = Vec::with_capacity(length.min(points));
@@ -95,7 +91,7 @@ impl Palette {
             last = last.wrapping_add(gap);
             values.push(last);
         }
-        Some(Palette { values, multiple })
+        Palette { values, multiple }
     }
 }
 
@@ -107,14 +103,14 @@ mod tests {
     #[test]
     fn packed_values_have_one_and_it_comes_back() {
         let values: Vec<i32> = (0..20_000).map(|i| (i * i % 997) * 4000 + i * i % 997 % 2).collect();
-        let palette = Palette::find(&values, None, 8).expect("997 values at most");
+        let (palette, _) = Palette::find(&values, None, 8).expect("997 values at most");
         assert!(values.iter().all(|&v| palette.value(palette.position(v)) == v));
         let mut encoder = Encoder::new();
-        let told = Palette::code(&mut encoder, Some(palette), values.len()).unwrap();
+        let told = Palette::code(&mut encoder, Some(&palette), values.len());
         let bytes = encoder.finish();
         assert!(bytes.len() < 1000);
         let read = Palette::code(&mut Decoder::new(&bytes), None, values.len());
-        assert_eq!(read, Some(told));
+        assert_eq!(read, told);
     }
 
     #[test]
@@ -128,11 +124,10 @@ mod tests {
     #[test]
     fn hostile_lengths_allocate_nothing() {
         let mut encoder = Encoder::new();
-        encoder.code(true, ONE / 4);
         encoder.code_raw(u32::MAX, 16);
         encoder.code_raw(u32::MAX, 32);
         let bytes = encoder.finish();
-        let palette = Palette::code(&mut Decoder::new(&bytes), None, 10).unwrap();
+        let palette = Palette::code(&mut Decoder::new(&bytes), None, 10);
         assert_eq!(palette.values.len(), 10);
         palette.value(i32::MIN);
         assert_eq!(Palette { values: vec![], multiple: 1 }.value(5), 0);
