@@ -4,6 +4,7 @@ use super::Steps;
 use super::coast::fill;
 use super::details::Sources;
 use super::fit::Search;
+use super::grid::Grid;
 use super::plane::{Level, Phase, Plane, Pyramid};
 use super::step::Step;
 use crate::entropy::BitCoder;
@@ -15,6 +16,15 @@ use std::borrow::Cow;
 pub struct Frames {
     pub values: Pyramid<i32>,
     pub sizes: Pyramid<i16>,
+}
+
+/// A coded frame: which of some it is, its number in the tile, and that of the frame that refers to it.
+#[derive(Clone, Copy)]
+pub struct Reference<'a> {
+    pub frames: &'a Frames,
+    pub at: usize,
+    pub frame: usize,
+    pub by: usize,
 }
 
 /// What decoded frames say about each of those that are coded.
@@ -68,31 +78,51 @@ impl<S: Steps> FrameCoder<S> {
         self.spare_sizes.push(frames.sizes);
     }
 
-    /// What coded frames, each one of some, say of those that refer to them: two of each, or one frame of one.
-    pub fn references<'a>(&mut self, of: &[[Option<(&'a Frames, usize)>; 2]]) -> Option<References<'a>> {
+    /// What coded frames say of those that refer to them: two of each, or one frame of one.
+    pub fn references<'a>(&mut self, of: &[[Option<Reference<'a>>; 2]], grid: Option<&Grid>) -> Option<References<'a>> {
         let pairs: Vec<_> = of.iter().filter_map(|&[a, b]| a.zip(b)).collect();
         if pairs.is_empty() {
-            let (frames, _) = of.first().and_then(|&[a, b]| a.or(b))?;
-            return Some(References { mean: Cow::Borrowed(&frames.values), difference: None, sizes: Cow::Borrowed(&frames.sizes) });
+            let reference = of.first().and_then(|&[a, b]| a.or(b))?;
+            let (mean, _) = self.in_steps_of_referrer(reference, grid);
+            return Some(References { mean, difference: None, sizes: Cow::Borrowed(&reference.frames.sizes) });
         }
         let (mut mean, mut difference, mut sizes) = (self.values(pairs.len()), self.values(pairs.len()), self.sizes(pairs.len()));
-        for (frame, ((a, at), (b, bt))) in pairs.into_iter().enumerate() {
+        for (frame, (a, b)) in pairs.into_iter().enumerate() {
+            let [(of_a, at_a), (of_b, at_b)] = [a, b].map(|reference| self.in_steps_of_referrer(reference, grid));
             let of_both = mean.planes_mut(frame).zip(difference.planes_mut(frame));
-            for ((a, b), (mean, difference)) in a.values.planes(at).zip(b.values.planes(bt)).zip(of_both) {
+            for ((a, b), (mean, difference)) in of_a.planes(at_a).zip(of_b.planes(at_b)).zip(of_both) {
                 mean_and_difference(a, b, mean, difference);
             }
-            for ((a, b), size) in a.sizes.planes(at).zip(b.sizes.planes(bt)).zip(sizes.planes_mut(frame)) {
+            for ((a, b), size) in a.frames.sizes.planes(a.at).zip(b.frames.sizes.planes(b.at)).zip(sizes.planes_mut(frame)) {
                 mean_size(a, b, size);
             }
+            [of_a, of_b].into_iter().for_each(|values| self.discard_values(values));
         }
         Some(References { mean: Cow::Owned(mean), difference: Some(difference), sizes: Cow::Owned(sizes) })
     }
 
+    /// The values of a reference, and which frame of them, as positions on the grid of the frame that refers to it.
+    fn in_steps_of_referrer<'a>(&mut self, reference: Reference<'a>, grid: Option<&Grid>) -> (Cow<'a, Pyramid<i32>>, usize) {
+        let Reference { frames, at, frame, by } = reference;
+        let Some(converted) = grid.and_then(|grid| grid.between(frame, by)) else {
+            return (Cow::Borrowed(&frames.values), at);
+        };
+        let mut values = self.values(1);
+        for (from, to) in frames.values.planes(at).zip(values.planes_mut(0)) {
+            to.iter_mut().zip(from).for_each(|(to, &from)| *to = converted(from));
+        }
+        (Cow::Owned(values), 0)
+    }
+
+    fn discard_values(&mut self, values: Cow<Pyramid<i32>>) {
+        if let Cow::Owned(values) = values {
+            self.spare_values.push(values);
+        }
+    }
+
     /// Takes back what was made for frames that are coded.
     pub fn discard_references(&mut self, references: References) {
-        if let Cow::Owned(mean) = references.mean {
-            self.spare_values.push(mean);
-        }
+        self.discard_values(references.mean);
         if let Cow::Owned(sizes) = references.sizes {
             self.spare_sizes.push(sizes);
         }

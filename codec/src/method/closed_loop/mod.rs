@@ -24,7 +24,8 @@ use crate::entropy::BitCoder;
 use crate::lattice::Tile;
 use bin::Bin;
 use fit::Search;
-use frame::{FrameCoder, Frames, Original, spare_or_new};
+use frame::{FrameCoder, Frames, Original, Reference, spare_or_new};
+use grid::Grid;
 use order::Visit;
 use packing::Packing;
 use plane::Pyramid;
@@ -113,7 +114,8 @@ pub fn code_tile<C: BitCoder, S: Steps>(
     let order = order::generations(frames, distance, gaps);
     let packing = Packing::code(coder, choice.and_then(|c| c.prepared.packing.as_ref()), frames, rows * columns);
     let bin = packing.as_ref().map_or(Bin::power_of_two(outline.bin_bits), Packing::bin);
-    let mut decoded = code_frames(coder, steps(bin), &order, outline, choice);
+    let grid = packing.as_ref().and_then(Packing::grid);
+    let mut decoded = code_frames(coder, steps(bin), &order, grid, outline, choice);
     if let Some(packing) = packing {
         packing.unpack(&mut decoded, rows * columns);
     }
@@ -131,6 +133,7 @@ fn code_frames<C: BitCoder, S: Steps>(
     coder: &mut C,
     steps: S,
     generations: &[Vec<Visit>],
+    grid: Option<&Grid>,
     outline: Outline,
     choice: Option<Choice>,
 ) -> Vec<i32> {
@@ -152,12 +155,12 @@ fn code_frames<C: BitCoder, S: Steps>(
     for (i, generation) in generations.iter().enumerate() {
         let count = generation.len();
         let part = |visit: &Visit| visit.frame * area..(visit.frame + 1) * area;
-        let place = |frame: usize| {
+        let reference = |frame: usize, by: usize| {
             let (generation, at) = places[frame];
-            coded[generation].as_ref().map(|frames| (frames, at))
+            coded[generation].as_ref().map(|frames| Reference { frames, at, frame, by })
         };
-        let referred: Vec<_> = generation.iter().map(|visit| visit.references.map(|r| place(r?))).collect();
-        let references = frames.references(&referred);
+        let referred: Vec<_> = generation.iter().map(|visit| visit.references.map(|frame| reference(frame?, visit.frame))).collect();
+        let references = frames.references(&referred, grid);
         let mask = outline.mask.map(|mask| split(&mut spare_masks, generation, |visit| &mask[part(visit)], rows, columns));
         let original = choice.map(|choice| Original {
             values: split(&mut spare_originals, generation, |visit| &choice.prepared.values[part(visit)], rows, columns),

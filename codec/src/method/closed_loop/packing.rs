@@ -26,35 +26,43 @@ impl Packing {
         }
     }
 
+    pub fn grid(&self) -> Option<&Grid> {
+        match self {
+            Packing::Palette(_) => None,
+            Packing::Grid(grid) => Some(grid),
+        }
+    }
+
     /// The positions nearest to values.
     pub fn pack(&self, values: &[i32], points: usize) -> Vec<i32> {
-        let position = |(i, &value): (usize, &i32)| match self {
+        let position = |frame: usize, value: i32| match self {
             Packing::Palette(palette) => palette.position(value),
-            Packing::Grid(grid) => grid.position(i / points, value),
+            Packing::Grid(grid) => grid.position(frame, value),
         };
-        values.iter().enumerate().map(position).collect()
+        values.chunks(points).enumerate().flat_map(|(frame, values)| values.iter().map(move |&v| position(frame, v))).collect()
     }
 
     /// Turns positions into what they stand for.
     pub fn unpack(&self, values: &mut [i32], points: usize) {
-        for (i, value) in values.iter_mut().enumerate() {
-            *value = match self {
-                Packing::Palette(palette) => palette.value(*value),
-                Packing::Grid(grid) => grid.value(i / points, *value),
-            };
+        for (frame, values) in values.chunks_mut(points).enumerate() {
+            match self {
+                Packing::Palette(palette) => values.iter_mut().for_each(|v| *v = palette.value(*v)),
+                Packing::Grid(grid) => values.iter_mut().for_each(|v| *v = grid.value(frame, *v)),
+            }
         }
     }
 
     /// Tells whether a tile of so many frames of so many points is packed, and how.
     pub fn code<C: BitCoder>(coder: &mut C, packing: Option<&Self>, frames: usize, points: usize) -> Option<Self> {
-        if coder.code(matches!(packing, Some(Packing::Palette(_))), ONE / 4) {
-            let palette = packing.and_then(|p| if let Packing::Palette(palette) = p { Some(palette) } else { None });
+        let (palette, grid) = match packing {
+            Some(Packing::Palette(palette)) => (Some(palette), None),
+            Some(Packing::Grid(grid)) => (None, Some(grid)),
+            None => (None, None),
+        };
+        if coder.code(palette.is_some(), ONE / 4) {
             return Some(Packing::Palette(Palette::code(coder, palette, frames * points)));
         }
-        if frames > 1 && coder.code(matches!(packing, Some(Packing::Grid(_))), ONE / 16) {
-            let grid = packing.and_then(|p| if let Packing::Grid(grid) = p { Some(grid) } else { None });
-            return Some(Packing::Grid(Grid::code(coder, grid, frames)));
-        }
-        None
+        let is_grid = frames > 1 && coder.code(grid.is_some(), ONE / 16);
+        is_grid.then(|| Packing::Grid(Grid::code(coder, grid, frames)))
     }
 }
