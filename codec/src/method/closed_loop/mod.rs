@@ -30,6 +30,7 @@ use order::Visit;
 use packing::Packing;
 use plane::Pyramid;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use step::Step;
 
 /// A closed-loop method, and everything it learns while the steps of a tile are coded.
@@ -149,7 +150,8 @@ fn code_frames<C: BitCoder, S: Steps>(
             visit.references.iter().flatten().for_each(|&r| last_use[places[r].0] = i);
         }
     }
-    let mut coded: Vec<Option<Frames>> = Vec::with_capacity(generations.len());
+    // Generations that others are still to refer to.
+    let mut coded: BTreeMap<usize, Frames> = BTreeMap::new();
     let mut frames = FrameCoder::new(steps, rows, columns);
     let (mut spare_masks, mut spare_originals) = (Vec::new(), Vec::new());
     for (i, generation) in generations.iter().enumerate() {
@@ -157,7 +159,7 @@ fn code_frames<C: BitCoder, S: Steps>(
         let part = |visit: &Visit| visit.frame * area..(visit.frame + 1) * area;
         let reference = |frame: usize, by: usize| {
             let (generation, at) = places[frame];
-            coded[generation].as_ref().map(|frames| Reference { frames, at, frame, by })
+            coded.get(&generation).map(|frames| Reference { frames, at, frame, by })
         };
         let referred: Vec<_> = generation.iter().map(|visit| visit.references.map(|frame| reference(frame?, visit.frame))).collect();
         let references = frames.references(&referred, grid);
@@ -175,10 +177,10 @@ fn code_frames<C: BitCoder, S: Steps>(
                 of_generation.values.levels[0].merge_row(at, row, out);
             }
         }
-        coded.push(Some(of_generation));
+        coded.insert(i, of_generation);
         let referred = generation.iter().flat_map(|visit| visit.references).flatten().map(|r| places[r].0);
         for done in referred.chain([i]).filter(|&generation| last_use[generation] <= i) {
-            coded[done].take().into_iter().for_each(|done| frames.discard(done));
+            coded.remove(&done).into_iter().for_each(|done| frames.discard(done));
         }
     }
     decoded
