@@ -55,8 +55,8 @@ fn goldens() -> Vec<Golden> {
     // Packed once: steps of 1/8 around 40, and a few values at unequal distances.
     let packed: Vec<f64> = stack.iter().map(|v| 40.0 + (v * 8.0).round() / 8.0).collect();
     let few: Vec<f64> = stack.iter().map(|v| (v / 3.0).round()).map(|n| n * n + n / 8.0).collect();
-    // Each frame packed for itself, as a message of GRIB.
-    let messages: Vec<f64> = packed.iter().enumerate().map(|(i, v)| v * 1.6 + (i / 2080 * 7 % 11) as f64 / 60.0).collect();
+    // Each frame packed for itself, as a message of GRIB: in steps of 0.2 or 0.4 from an origin of its own.
+    let messages: Vec<f64> = packed.iter().enumerate().map(|(i, v)| v * [1.6, 3.2][i / 2080 % 2] + (i / 2080 * 7 % 11) as f64 / 60.0).collect();
     // As HDF5 pads a chunk, and more kinds of NaN than have a class.
     let padded: Vec<f64> = stack.iter().enumerate().map(|(i, &v)| if i < 8 * 2080 && i % 52 < 47 { v } else { 0.0 }).collect();
     let nans: Vec<u8> = stack.iter().enumerate().flat_map(|(i, &v)| if i % 99 == 0 { 0x7fc0_0000 | i as u32 } else { (v as f32).to_bits() }.to_le_bytes()).collect();
@@ -97,6 +97,7 @@ fn goldens() -> Vec<Golden> {
         golden("srn-sz-fast", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz,effort=fast"),
         golden("srn-sz-best", f32s(&[11, 40, 52], &stack), "abs=1e-2,method=srn-sz,effort=best"),
         golden("srn-sz-symbols", f32s(&[8, 128, 130], &field(8, 128, 130, 0.05)), "abs=2e-2,method=srn-sz"),
+        golden("srn-sz-messages", f32s(&[11, 40, 52], &messages), "abs=1e-2,method=srn-sz"),
         golden("lossless", big(), "lossless"),
         golden("texts", (Layout::new(Element { kind: Kind::Opaque, size: 3, order: ByteOrder::Little }, [300]), texts), "abs=1"),
         golden("integers", (Layout::new(Element { kind: Kind::Unsigned, size: 2, order: ByteOrder::Little }, [40, 100]), counts), "abs=1"),
