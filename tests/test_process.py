@@ -100,6 +100,26 @@ for _ in range(20):
     )
 
 
+def test_hdf5_may_close_while_helpers_rest(tmp_path):
+    """Threads that helped rest for a while; what they run must not go from under them."""
+    write(tmp_path / "a.h5", smooth((16, 300, 280)), words("abs", 1e-3))
+    python(
+        """
+import ctypes, os, sys, time, h5py
+with h5py.File(sys.argv[1]) as file:
+    file["v"][...]
+mapped = lambda: "libh5zcaesar" in open("/proc/self/maps").read()
+threads = len(os.listdir("/proc/self/task"))
+assert mapped()
+assert ctypes.CDLL(h5py.h5z.__file__).H5close() == 0
+time.sleep(0.5)
+assert mapped() and len(os.listdir("/proc/self/task")) < threads
+""",
+        tmp_path / "a.h5",
+        env={"CAESAR_NUM_THREADS": "3"},
+    )
+
+
 def test_many_threads(tmp_path):
     paths = [tmp_path / f"{n}.h5" for n in range(8)]
     fields = [smooth((6, 40, 50), seed=n) for n in range(8)]

@@ -160,9 +160,10 @@ impl Board {
         }
     }
 
-    /// Looks for an offer, among others; one thread at a time is enough.
+    /// Looks for an offer, among others.
     fn look_until(&self, happened: impl Fn() -> bool) -> bool {
-        let looked = self.looking.fetch_add(1, Ordering::SeqCst) == 0 && look_until(&happened);
+        self.looking.fetch_add(1, Ordering::SeqCst);
+        let looked = look_until(&happened);
         self.looking.fetch_sub(1, Ordering::SeqCst);
         looked || happened()
     }
