@@ -297,7 +297,7 @@ fn smooth(counts: &mut [u32]) {
 /// After how many occurrences the table of so many symbols is out of date where the counts have this total: the more it is to make,
 /// the later.
 fn until_due(total: u64, symbols: usize) -> i32 {
-    (total * (64 + symbols as u64) / u64::from(OCCURRENCE * 16 * 64)).clamp(4 + symbols as u64 / 4, 1 << 16) as i32
+    (total * (64 + symbols as u64) / u64::from(OCCURRENCE * 8 * 64)).clamp(8 + symbols as u64 / 2, 1 << 16) as i32
 }
 
 impl Default for SymbolModel {
@@ -435,15 +435,29 @@ impl Part<'_> {
     }
 
     pub fn finish(self) -> Occurrences {
-        let mut occurrences = Occurrences { classes: std::mem::take(&mut self.tally.started), counts: Vec::new() };
+        let Tally { active, idle, started } = self.tally;
+        let length = started.iter().filter_map(|&class| active[usize::from(class)].as_ref()).map(|here| 2 * here.reach as usize + 2).sum();
+        let mut occurrences = Occurrences { classes: std::mem::take(started), counts: Vec::with_capacity(length) };
         for class in occurrences.classes.iter().map(|&class| usize::from(class)) {
-            let Some(mut here) = self.tally.active[class].take() else { continue };
+            let Some(mut here) = active[class].take() else { continue };
             let occurred = &mut here.occurred[..2 * here.reach as usize + 2];
             occurrences.counts.extend_from_slice(occurred);
             occurred.fill(0);
-            self.tally.idle[class] = Some(here);
+            idle[class] = Some(here);
         }
         occurrences
+    }
+}
+
+/// One in each byte.
+const EACH: u128 = u128::MAX / 255;
+
+/// A group of classes as one number, which compilers compare without branches. The last class stands for those that are missing.
+#[inline(always)]
+fn side_by_side(classes: &[u8]) -> u128 {
+    match classes.try_into() {
+        Ok(group) => u128::from_le_bytes(group),
+        Err(_) => u128::from_le_bytes(std::array::from_fn(|i| classes[i.min(classes.len() - 1)])),
     }
 }
 
@@ -465,13 +479,13 @@ impl<S: SymbolCoder, const L: usize> Loops for CodeRow<'_, '_, S, L> {
         let mut states = coder.states::<L>();
         for (i, (codes, classes)) in codes.chunks_mut(GROUP).zip(classes.chunks(GROUP)).enumerate() {
             let masked = masked.map(|masked| &masked[GROUP * i..][..codes.len()]);
-            let [least, largest] = classes.iter().fold([u8::MAX, 0], |[least, largest], &class| [least.min(class), largest.max(class)]);
-            if largest > CALM {
+            let (first, sixteen) = (classes[0], side_by_side(classes));
+            if sixteen.wrapping_add(EACH * u128::from(127 - CALM)) & EACH << 7 != 0 {
                 part.code_some::<S, L, false>(coder, &mut states, codes, classes, masked);
-            } else if least < largest || masked.is_some() {
+            } else if sixteen != EACH * u128::from(first) || masked.is_some() {
                 part.code_some::<S, L, true>(coder, &mut states, codes, classes, masked);
             } else {
-                part.here(least).code_group(coder, &mut states, codes);
+                part.here(first).code_group(coder, &mut states, codes);
             }
         }
         coder.keep(states);
