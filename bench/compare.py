@@ -1,32 +1,39 @@
 #!/usr/bin/env python3
-"""Ratio, error and speed of H5Z-CAESAR beside SZ3, SPERR and zfp, on the same fields, under the same pointwise bound, in one run.
+"""Ratio, error and speed of H5Z-CAESAR beside SZ3, SPERR and zfp, on the same fields, under the same bound, in one run.
 
-usage: compare.py FILE.h5:/data/set ... [--eps 1e-2,1e-3,1e-4,1e-5] [--nrmse] [--method 5] [--effort 0] [--only ours,SZ3] [--csv OUT]
+usage: compare.py FILE.h5:/data/set ... [--who auto,srn-sz:fast,SZ3] [--eps 1e-2,1e-3,1e-4,1e-5] [--nrmse] [--rounds 3] [--csv OUT]
+
+Who takes part: a method of ours (auto, caesar-v, srn-sz, interpolation), with ":fast" or ":best" after it for that effort and "@FOLDER" for the plugin of
+another build; SZ3, SPERR, zfp; and "none", no filter at all. Each is a process of its own; they take turns on each field and bound, --rounds times, and the
+least time of each counts.
 
 Needs h5py, hdf5plugin and the plugin (`cargo xtask build`). Each field goes through h5py as one chunk, so what is measured is what
 an HDF5 user gets. Fields of four dimensions are read as their first 3-D block. NaN, `_FillValue` and what is above 1e35 are fills: the bound is eps
 times the range of the others, errors are taken over the others, and what is compressed has the mean in their place (peers do not survive fills;
 --fills keeps them, for ours). With --nrmse eps is the root mean square error over the range instead, and taken over all values: ours is given it as its
-target, a peer the widest pointwise bound that keeps it. SZ3 is also given a stack as one tall plane and its smaller file counts; each time is the best of --repeat.
+target, a peer the widest pointwise bound that keeps it, found to 1 %. SZ3 is also given a stack as one tall plane and its smaller file counts.
 """
 
 import argparse
+import functools
 import math
+import multiprocessing
 import os
 import statistics
 import struct
 import tempfile
 import time
-from collections import defaultdict
-
-import h5py
-import hdf5plugin
-import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+METHODS = {"auto": 0, "caesar-v": 1, "srn-sz": 4, "interpolation": 5}
+EFFORTS = {"": 0, "fast": 1, "best": 2}
+PEERS = ["SZ3", "SPERR", "zfp"]
+COLUMNS = ["field", "points", "eps", "who", "ratio", "error_over_bound", "nrmse", "write_MB_s", "read_MB_s"]
 
 
+@functools.lru_cache(maxsize=1)
 def load(spec, keep_fills):
+    """Values, and which of them are no fills."""
     path, name = spec.rsplit(":", 1)
     with h5py.File(path) as file:
         data, fill = file[name][...], file[name].attrs.get("_FillValue", np.nan)
@@ -36,114 +43,185 @@ def load(spec, keep_fills):
     ordinary = (np.abs(data) < 1e35) & (data != np.ravel(fill)[0])
     if not keep_fills:
         data = np.where(ordinary, data, data[ordinary].mean(dtype="f8").astype(data.dtype))
-    return name.strip("/"), data, ordinary
+    return data, ordinary
 
 
-def through_hdf5(data, repeat, **filters):
+def through_hdf5(data, **filters):
     """Bytes, values, seconds to write, seconds to read."""
-    write = read = math.inf
-    for _ in range(repeat):
-        with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
-            start = time.perf_counter()
-            with h5py.File(f"{folder}/a.h5", "w") as file:
-                file.create_dataset("v", data=data, chunks=data.shape, **filters)
-            middle = time.perf_counter()
-            with h5py.File(f"{folder}/a.h5") as file:
-                values, stored = file["v"][...], file["v"].id.get_storage_size()
-            write, read = min(write, middle - start), min(read, time.perf_counter() - middle)
-    return stored, values, write, read
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        start = time.perf_counter()
+        with h5py.File(f"{folder}/a.h5", "w") as file:
+            file.create_dataset("v", data=data, chunks=data.shape, **filters)
+        middle = time.perf_counter()
+        with h5py.File(f"{folder}/a.h5") as file:
+            values, stored = file["v"][...], file["v"].id.get_storage_size()
+        return stored, values, middle - start, time.perf_counter() - middle
 
 
-def sz3(data, bound, repeat):
-    stack = through_hdf5(data, repeat, **hdf5plugin.SZ3(absolute=bound))
+def ours(who, data, bound, is_nrmse):
+    method, _, effort = who.partition(":")
+    words = (4 if is_nrmse else 1, *struct.unpack("<2I", struct.pack("<d", bound)), METHODS[method], EFFORTS[effort])
+    return through_hdf5(data, compression=40044, compression_opts=words, allow_unknown_filter=True)
+
+
+def peer(who, data, bound):
+    if who == "none":
+        return through_hdf5(data)
+    if who != "SZ3":
+        return through_hdf5(data, **(hdf5plugin.Sperr(absolute=bound) if who == "SPERR" else hdf5plugin.Zfp(accuracy=bound)))
+    stack = through_hdf5(data, **hdf5plugin.SZ3(absolute=bound))
     if data.ndim < 3:
         return stack
-    stored, values, write, read = through_hdf5(data.reshape(-1, data.shape[2]), repeat, **hdf5plugin.SZ3(absolute=bound))
-    return min(stack, (stored, values.reshape(data.shape), write, read), key=lambda result: result[0])
+    stored, values, *seconds = through_hdf5(data.reshape(-1, data.shape[2]), **hdf5plugin.SZ3(absolute=bound))
+    return min(stack, (stored, values.reshape(data.shape), *seconds), key=lambda result: result[0])
 
 
-def within_mean(peer):
-    """A peer at the widest pointwise bound whose root mean square error keeps the target, found to 1 %."""
+def rms(data, values):
+    return math.sqrt(((data.astype("f8") - values) ** 2).mean())
 
-    def run(data, target, repeat):
-        low, high, best = math.log(target / 2), math.log(target * 64), None
-        while high - low > 0.01:
-            middle = (low + high) / 2
-            result = peer(data, math.exp(middle), 1)
-            if math.sqrt(((data.astype("f8") - result[1]) ** 2).mean()) <= target:
-                low, best = middle, result if best is None else min(best, result, key=lambda r: r[0])
+
+@functools.lru_cache(maxsize=None)
+def widest(who, spec, target):
+    """The pointwise bound under which a peer's file is smallest and keeps the root mean square error."""
+    data, _ = load(spec, False)
+    low, high, kept = math.log(target / 2), math.log(target * 64), {}
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        stored, values, *_ = peer(who, data, math.exp(middle))
+        if rms(data, values) <= target:
+            low, kept[stored] = middle, math.exp(middle)
+        else:
+            high = middle
+    return kept[min(kept)]
+
+
+def contender(pipe, who, options):
+    """Does what it is asked, until nothing comes: a field and eps, for a row and the seconds that writing and reading took."""
+    # Here alone: what reads and writes is loaded once for each plugin.
+    global h5py, hdf5plugin, np
+    import h5py
+    import hdf5plugin
+    import numpy as np
+
+    name, _, folder = who.partition("@")
+    h5py.h5pl.prepend(os.path.abspath(folder or f"{ROOT}/target/release/plugin").encode())
+    while job := pipe.recv():
+        spec, eps = job
+        try:
+            data, ordinary = load(spec, options.fills)
+            span = float(data[ordinary].max()) - float(data[ordinary].min())
+            if name.partition(":")[0] in METHODS:
+                stored, values, write, read = ours(name, data, eps if options.nrmse else eps * span, options.nrmse)
+                if stored > 0.999 * data.nbytes:
+                    raise ValueError("nothing was compressed: is the plugin there?")
             else:
-                high = middle
-        return best
+                bound = widest(name, spec, eps * span) if options.nrmse and name != "none" else eps * span
+                stored, values, write, read = peer(name, data, bound)
+            counted = slice(None) if options.nrmse else ordinary
+            data_counted, values = data[counted], values[counted]
+            largest, mean = np.abs(data_counted.astype("f8") - values).max(), rms(data_counted, values)
+            over_bound = (mean if options.nrmse else largest) / (eps * span)
+            pipe.send(((data.size, data.nbytes, data.nbytes / stored, over_bound, mean / span), write, read))
+        except Exception as error:
+            pipe.send(f"{type(error).__name__}: {error}"[:100])
 
-    return run
+
+class Contender:
+    def __init__(self, who, options):
+        self.who, self.options, self.pipe = who, options, None
+
+    def ask(self, *job):
+        """What came of it, or in words why nothing did. One that crashed (as SPERR does on large values) begins anew."""
+        if not self.pipe:
+            self.pipe, theirs = multiprocessing.Pipe()
+            multiprocessing.Process(target=contender, args=(theirs, self.who, self.options), daemon=True).start()
+            theirs.close()
+        self.pipe.send(job)
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            self.pipe = None
+            return "crashed"
+
+    def end(self):
+        if self.pipe:
+            self.pipe.send(None)
 
 
-def contestants(options):
-    def ours(data, bound, repeat):
-        words = (4 if options.nrmse else 1, *struct.unpack("<2I", struct.pack("<d", bound)), options.method, options.effort)
-        return through_hdf5(data, repeat, compression=40044, compression_opts=words, allow_unknown_filter=True)
+def measure(contenders, spec, eps, rounds):
+    """Rows of a field, and of those that failed why."""
+    best, failed = {}, {}
+    for _ in range(rounds):
+        for one in contenders:
+            if one.who in failed:
+                continue
+            result = one.ask(spec, eps)
+            if isinstance(result, str):
+                failed[one.who] = result
+            else:
+                row, *seconds = result
+                best[one.who] = (row, *map(min, seconds, best.get(one.who, (row, math.inf, math.inf))[1:]))
+    name = spec.rsplit(":", 1)[1].strip("/")
+    rows = [(name, points, eps, who, *figures, size / write / 1e6, size / read / 1e6)
+            for who, ((points, size, *figures), write, read) in best.items() if who not in failed]
+    return rows, [(name, eps, who, why) for who, why in failed.items()]
 
-    everybody = {
-        "ours": ours,
-        "SZ3": sz3,
-        "SPERR": lambda data, bound, repeat: through_hdf5(data, repeat, **hdf5plugin.Sperr(absolute=bound)),
-        "zfp": lambda data, bound, repeat: through_hdf5(data, repeat, **hdf5plugin.Zfp(accuracy=bound)),
-    }
-    if options.nrmse:
-        everybody = {name: run if name == "ours" else within_mean(run) for name, run in everybody.items()}
-    only = options.only.split(",") if options.only else everybody
-    return {name: everybody[name] for name in only}
+
+def summary(rows, who, eps):
+    """Geometric means: how many times smaller than SZ3, and than the smallest of all peers, where these were able to; speeds over SZ3's."""
+    fields = {}
+    for row in rows:
+        if row[2] == eps:
+            fields.setdefault(row[0], {})[row[3]] = dict(zip(COLUMNS, row))
+    said = []
+    for peers in dict.fromkeys([("SZ3",), tuple(peer for peer in PEERS if any(peer in of for of in fields.values()))]):
+        both = [(of[who], [of[peer] for peer in peers]) for of in fields.values() if {who, *peers} <= of.keys()]
+        if not both or not peers:
+            continue
+        ratios = [own["ratio"] / max(peer["ratio"] for peer in others) for own, others in both]
+        said.append(f"{statistics.geometric_mean(ratios):.3f} times smaller, at worst {min(ratios):.3f}, than {', '.join(peers)} ({len(both)} fields)")
+        if peers == ("SZ3",):
+            for way in ["write", "read"]:
+                speeds = [own[f"{way}_MB_s"] / other[f"{way}_MB_s"] for own, (other,) in both]
+                said.append(f"{way} {statistics.geometric_mean(speeds):.2f}")
+    worst = max((of[who]["error_over_bound"] for of in fields.values() if who in of), default=math.nan)
+    return f"eps {eps:.0e} {who:18s} {'; '.join(said)}; error/bound {worst:.7f}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fields", nargs="+")
+    parser.add_argument("--who", default="auto,SZ3,SPERR,zfp")
     parser.add_argument("--eps", default="1e-2,1e-3,1e-4,1e-5")
     parser.add_argument("--nrmse", action="store_true")
-    parser.add_argument("--method", type=int, default=0)
-    parser.add_argument("--effort", type=int, default=0)
-    parser.add_argument("--only")
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--fills", action="store_true")
-    parser.add_argument("--plugin", default=f"{ROOT}/target/release/plugin")
     parser.add_argument("--csv")
     options = parser.parse_args()
-    h5py.h5pl.prepend(os.path.abspath(options.plugin).encode())
+    for who in options.who.split(","):
+        method, _, effort = who.partition("@")[0].partition(":")
+        if not (method in METHODS and effort in EFFORTS) and who not in [*PEERS, "none"]:
+            parser.error(f"who is {who!r}? One of {', '.join([*METHODS, *PEERS, 'none'])}, ours with :fast, :best, @FOLDER")
 
-    rows = []
+    multiprocessing.set_start_method("spawn")
+    contenders = [Contender(who, options) for who in options.who.split(",")]
+    bounds, rows = [float(eps) for eps in options.eps.split(",")], []
     for spec in options.fields:
-        name, data, ordinary = load(spec, options.fills)
-        counted = slice(None) if options.nrmse else ordinary
-        span = float(data[ordinary].max()) - float(data[ordinary].min())
-        for eps in map(float, options.eps.split(",")):
-            for who, run in contestants(options).items():
-                try:
-                    stored, values, write, read = run(data, eps if options.nrmse and who == "ours" else eps * span, options.repeat)
-                except Exception as error:
-                    print(f"{name:36s} {eps:.0e} {who:6s} failed: {str(error)[:80]}", flush=True)
-                    continue
-                error = np.abs(data[counted].astype("f8") - values[counted].astype("f8"))
-                rows.append((name, data.size, eps, who, data.nbytes / stored, error.max() / (eps * span), math.sqrt((error**2).mean()) / span,
-                             data.nbytes / write / 1e6, data.nbytes / read / 1e6))
-                print("%-36s %9d %.0e %-6s ratio %9.2f  error/bound %.6f  nrmse %.2e  write %6.1f  read %6.1f MB/s" % rows[-1], flush=True)
-
-    for eps in sorted({row[2] for row in rows}, reverse=True):
-        fields = defaultdict(dict)
-        for row in rows:
-            if row[2] == eps:
-                fields[row[0]][row[3]] = row
-        for who in dict.fromkeys(row[3] for row in rows):
-            pairs = [(of[who], of["SZ3"]) for of in fields.values() if who in of and "SZ3" in of]
-            if not pairs:
-                continue
-            against = {i: [a[i] / b[i] for a, b in pairs] for i in (4, 7, 8)}
-            print(f"eps {eps:.0e} {who:6s} of SZ3's: ratio mean {statistics.geometric_mean(against[4]):.3f} worst {min(against[4]):.3f}; "
-                  f"write speed {statistics.geometric_mean(against[7]):.2f}, read speed {statistics.geometric_mean(against[8]):.2f}; "
-                  f"largest error/bound {max(a[5] for a, _ in pairs):.6f}")
+        for eps in bounds:
+            measured, failed = measure(contenders, spec, eps, options.rounds)
+            rows += measured
+            for row in measured:
+                print("%-36s %9d %.0e %-18s ratio %9.2f  error/bound %.6f  nrmse %.2e  write %6.1f  read %6.1f MB/s" % row, flush=True)
+            for row in failed:
+                print("%-36s %.0e %-18s failed: %s" % row, flush=True)
+    for eps in bounds:
+        for one in contenders:
+            print(summary(rows, one.who, eps))
+    for one in contenders:
+        one.end()
     if options.csv:
         with open(options.csv, "w") as out:
-            out.write("field,points,eps,who,ratio,error_over_bound,nrmse,write_MB_s,read_MB_s\n")
+            out.write(",".join(COLUMNS) + "\n")
             out.writelines(",".join(map(str, row)) + "\n" for row in rows)
 
 
