@@ -24,6 +24,10 @@ import struct
 import tempfile
 import time
 
+import h5py
+import hdf5plugin
+import numpy as np
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 METHODS = {"auto": 0, "caesar-v": 1, "srn-sz": 4, "interpolation": 5}
 EFFORTS = {"": 0, "fast": 1, "best": 2}
@@ -97,12 +101,6 @@ def widest(who, spec, target):
 
 def contender(pipe, who, options):
     """Does what it is asked, until nothing comes: a field and eps, for a row and the seconds that writing and reading took."""
-    # Here alone: what reads and writes is loaded once for each plugin.
-    global h5py, hdf5plugin, np
-    import h5py
-    import hdf5plugin
-    import numpy as np
-
     name, _, folder = who.partition("@")
     h5py.h5pl.prepend(os.path.abspath(folder or f"{ROOT}/target/release/plugin").encode())
     while job := pipe.recv():
