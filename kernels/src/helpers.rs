@@ -5,7 +5,7 @@ use std::any::Any;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::{io, process, ptr};
 const LOOKS: usize = if cfg!(miri) { 1 << 7 } else { 1 << 15 };
 const BETWEEN: usize = 1 << 6;
 
-/// How long a helper rests, after a while in which it looks for another call, before it goes. To wake one takes a fraction of the time that it takes to start one.
+/// How long a helper rests before it goes. To wake one takes a fraction of the time that it takes to start one.
 const REST: Duration = Duration::from_millis(100);
 
 /// What `work` comes to on this thread, while up to `count` others `help`: as many as the machine gives, which `work` is told.
@@ -135,12 +135,7 @@ fn serve(told: &Receiver<Errand>, may_rest: Option<Sender<Errand>>) {
     let me = thread::current().id();
     let leave = || idle().extract_if(.., |(helper, _)| *helper == me).count() > 0;
     loop {
-        let mut next = Err(TryRecvError::Empty);
-        look_until(|| {
-            next = told.try_recv();
-            next.is_ok()
-        });
-        let Errand { help, cores, call } = match next.or_else(|_| told.recv_timeout(REST)) {
+        let Errand { help, cores, call } = match told.recv_timeout(REST) {
             Ok(errand) => errand,
             Err(_) if leave() => return,
             // Somebody has just taken it from the list, to send it.
