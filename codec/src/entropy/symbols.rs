@@ -159,6 +159,11 @@ impl Here {
         self.due -= zeros as i32;
     }
 
+    /// How many symbols there are.
+    fn symbols(&self) -> usize {
+        2 * self.reach as usize + 2
+    }
+
     /// The symbol of a code, or of its upper bits.
     #[inline(always)]
     fn near(&self, upper: i32) -> u8 {
@@ -436,11 +441,12 @@ impl Part<'_> {
 
     pub fn finish(self) -> Occurrences {
         let Tally { active, idle, started } = self.tally;
-        let length = started.iter().filter_map(|&class| active[usize::from(class)].as_ref()).map(|here| 2 * here.reach as usize + 2).sum();
+        let length = started.iter().filter_map(|&class| active[usize::from(class)].as_ref()).map(|here| here.symbols()).sum();
         let mut occurrences = Occurrences { classes: std::mem::take(started), counts: Vec::with_capacity(length) };
         for class in occurrences.classes.iter().map(|&class| usize::from(class)) {
             let Some(mut here) = active[class].take() else { continue };
-            let occurred = &mut here.occurred[..2 * here.reach as usize + 2];
+            let symbols = here.symbols();
+            let occurred = &mut here.occurred[..symbols];
             occurrences.counts.extend_from_slice(occurred);
             occurred.fill(0);
             idle[class] = Some(here);
@@ -480,6 +486,7 @@ impl<S: SymbolCoder, const L: usize> Loops for CodeRow<'_, '_, S, L> {
         for (i, (codes, classes)) in codes.chunks_mut(GROUP).zip(classes.chunks(GROUP)).enumerate() {
             let masked = masked.map(|masked| &masked[GROUP * i..][..codes.len()]);
             let (first, sixteen) = (classes[0], side_by_side(classes));
+            // Classes are below 128: with this, one above the calm ones reaches the highest bit of its byte.
             if sixteen.wrapping_add(EACH * u128::from(127 - CALM)) & EACH << 7 != 0 {
                 part.code_some::<S, L, false>(coder, &mut states, codes, classes, masked);
             } else if sixteen != EACH * u128::from(first) || masked.is_some() {
