@@ -92,8 +92,8 @@ def test_a_missing_plugin_is_named(packed, tmp_path):
     done = python("import sys, h5py; h5py.File(sys.argv[1])['v'][...]", packed, code=1, env=nowhere)
     assert "OSError" in done.stderr
     done = run("h5dump", "--enable-error-stack", "-d", "/v", packed, code=1, env=nowhere)
-    assert "required filter 'caesar (H5Z-CAESAR: needs libh5zcaesar.so in HDF5_PLUGIN_PATH)'" in done.stderr
-    assert "libh5zcaesar.so" in run("h5dump", "-p", "-H", packed, env=nowhere).stdout
+    assert "required filter 'caesar (H5Z-CAESAR: needs the plugin h5zcaesar in HDF5_PLUGIN_PATH)'" in done.stderr
+    assert "needs the plugin h5zcaesar" in run("h5dump", "-p", "-H", packed, env=nowhere).stdout
 
 
 def test_cd_values_do_not_matter_to_a_reader(packed, tmp_path):

@@ -193,7 +193,7 @@ impl fmt::Display for Lines {
             )?,
             _ => {}
         }
-        writeln!(f, "HDF5_PLUGIN_PATH must name the directory of libh5zcaesar.so, ADIOS2_PLUGIN_PATH that of libcaesar_operator.so.")
+        writeln!(f, "HDF5_PLUGIN_PATH must name the directory of {}, ADIOS2_PLUGIN_PATH that of libcaesar_operator.so.", h5zcaesar::file_name())
     }
 }
 

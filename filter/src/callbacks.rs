@@ -1,25 +1,26 @@
 //! The functions that HDF5 calls.
 //!
-//! Each is a few instructions that hand the return address on, as one more argument, to a Rust function: it tells which
-//! HDF5 library called ([`crate::host`]). No panic leaves them.
+//! Each hands its return address on, as one more argument, to another Rust function: it tells which HDF5 library called
+//! ([`crate::host`]). Rust has no name for it, so on the usual processors they are a few instructions. No panic leaves them.
 
 use crate::abi::*;
+use crate::memory::Memory;
 use crate::{chunk, report, setup};
-use caesar_codec::Error;
 use std::ffi::{CStr, c_uint, c_void};
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
 use std::slice;
 
 /// `H5Z_set_local_func_t`
 ///
 /// # Safety
 /// Called by HDF5 only.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[unsafe(naked)]
 pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(windows)))]
     std::arch::naked_asm!("mov rcx, [rsp]", "jmp {}", sym set_local_from);
+    #[cfg(all(target_arch = "x86_64", windows))]
+    std::arch::naked_asm!("mov r9, [rsp]", "jmp {}", sym set_local_from);
     #[cfg(target_arch = "aarch64")]
     std::arch::naked_asm!("mov x3, x30", "b {}", sym set_local_from);
 }
@@ -28,6 +29,7 @@ pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr 
 ///
 /// # Safety
 /// Called by HDF5 only.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[unsafe(naked)]
 pub unsafe extern "C" fn filter(
     flags: c_uint,
@@ -38,14 +40,64 @@ pub unsafe extern "C" fn filter(
     buf: *mut *mut c_void,
 ) -> usize {
     // The seventh argument lies on the stack; pushing it also aligns the stack for the call.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(windows)))]
     std::arch::naked_asm!("push qword ptr [rsp]", "call {}", "add rsp, 8", "ret", sym filter_from);
+    // So do the fifth and the sixth here, above 32 bytes that belong to who is called.
+    #[cfg(all(target_arch = "x86_64", windows))]
+    std::arch::naked_asm!(
+        "sub rsp, 56",
+        "mov rax, [rsp + 96]",
+        "mov [rsp + 32], rax",
+        "mov rax, [rsp + 104]",
+        "mov [rsp + 40], rax",
+        "mov rax, [rsp + 56]",
+        "mov [rsp + 48], rax",
+        "call {}",
+        "add rsp, 56",
+        "ret",
+        sym filter_from,
+    );
     #[cfg(target_arch = "aarch64")]
     std::arch::naked_asm!("mov x6, x30", "b {}", sym filter_from);
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("say here how a return address becomes one more argument on this processor");
+pub use of_any_processor::{filter, set_local};
+
+/// The callbacks where nothing is known of return addresses: the HDF5 library that all of the process sees is taken for the one that called.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod of_any_processor {
+    use super::*;
+
+    fn caller() -> Caller {
+        // SAFETY: the name is a C string.
+        unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"H5open".as_ptr()) }
+    }
+
+    /// As above.
+    ///
+    /// # Safety
+    /// Called by HDF5 only.
+    pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr {
+        set_local_from(dcpl, element, space, caller())
+    }
+
+    /// As above.
+    ///
+    /// # Safety
+    /// Called by HDF5 only.
+    pub unsafe extern "C" fn filter(
+        flags: c_uint,
+        cd_nelmts: usize,
+        cd_values: *const c_uint,
+        nbytes: usize,
+        buf_size: *mut usize,
+        buf: *mut *mut c_void,
+    ) -> usize {
+        // SAFETY: the caller's contract.
+        unsafe { filter_from(flags, cd_nelmts, cd_values, nbytes, buf_size, buf, caller()) }
+    }
+}
 
 /// Runs a callback's body; an error or a panic becomes a message and `None`.
 fn guarded<T>(caller: Caller, callback: &CStr, body: impl FnOnce() -> Result<T, String>) -> Option<T> {
@@ -59,7 +111,7 @@ extern "C" fn set_local_from(dcpl: Hid, element: Hid, space: Hid, caller: Caller
 }
 
 /// # Safety
-/// HDF5's contract of a filter: `cd_values` holds `cd_nelmts` words; `*buf` comes from malloc and holds `*buf_size`
+/// HDF5's contract of a filter: `cd_values` holds `cd_nelmts` words; `*buf` comes from its allocator and holds `*buf_size`
 /// bytes, the first `nbytes` of them valid, and nobody else uses any of these during the call.
 unsafe extern "C" fn filter_from(
     flags: c_uint,
@@ -74,9 +126,9 @@ unsafe extern "C" fn filter_from(
         // SAFETY: the contract above.
         let (cd_values, input) = unsafe { (view(cd_values, cd_nelmts), view((*buf).cast::<u8>(), nbytes)) };
         let output = if flags & FLAG_REVERSE == 0 {
-            chunk::encode(cd_values, input).and_then(|stream| Memory::of(&stream))
+            chunk::encode(cd_values, input).and_then(|stream| Memory::of(caller, &stream))
         } else {
-            chunk::decode(cd_values, input, Memory::zeroed)
+            chunk::decode(cd_values, input, |length| Memory::zeroed(caller, length))
         };
         // SAFETY: the contract above; `input` is not used any more.
         Ok(unsafe { output.map_err(|error| error.to_string())?.hand_over(buf_size, buf) })
@@ -91,52 +143,4 @@ unsafe extern "C" fn filter_from(
 unsafe fn view<'a, T>(start: *const T, length: usize) -> &'a [T] {
     // SAFETY: the caller's contract.
     if length == 0 { &[] } else { unsafe { slice::from_raw_parts(start, length) } }
-}
-
-/// Bytes from the allocator that HDF5 takes its buffers from.
-struct Memory {
-    start: NonNull<u8>,
-    length: usize,
-}
-
-impl Memory {
-    fn zeroed(length: usize) -> Result<Memory, Error> {
-        // SAFETY: whatever is asked for; none at all may come as null.
-        let start = NonNull::new(unsafe { libc::calloc(length.max(1), 1) }.cast());
-        start.map(|start| Memory { start, length }).ok_or_else(|| Error::LimitsExceeded(format!("no memory for {length} bytes")))
-    }
-
-    fn of(bytes: &[u8]) -> Result<Memory, Error> {
-        let mut memory = Memory::zeroed(bytes.len())?;
-        memory.as_mut().copy_from_slice(bytes);
-        Ok(memory)
-    }
-
-    /// Takes the place of HDF5's buffer.
-    ///
-    /// # Safety
-    /// As in [`filter_from`].
-    unsafe fn hand_over(self, buf_size: *mut usize, buf: *mut *mut c_void) -> usize {
-        let memory = ManuallyDrop::new(self);
-        // SAFETY: the caller's contract: the old buffer is of this allocator, and nobody uses it any more.
-        unsafe {
-            libc::free(*buf);
-            (*buf, *buf_size) = (memory.start.as_ptr().cast(), memory.length);
-        }
-        memory.length
-    }
-}
-
-impl AsMut<[u8]> for Memory {
-    fn as_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as many bytes are there, zeroed at first, and nobody else's.
-        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: it comes from this allocator and was not handed over.
-        unsafe { libc::free(self.start.as_ptr().cast()) };
-    }
 }

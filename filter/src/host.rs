@@ -5,8 +5,9 @@
 //! library, and its functions are looked up there, each time. Decoding needs none of this.
 
 use crate::abi::*;
+use crate::module::Module;
 use caesar_codec::{ByteOrder, Element, Kind};
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::ptr::null_mut;
 
 /// Most cd_values that a user's form or ours has; more than that is somebody else's.
@@ -15,10 +16,7 @@ const MOST_WORDS: usize = 32;
 const MOST_EXTENTS: usize = 32;
 
 /// The library that a callback returns to.
-pub struct Host {
-    handle: *mut c_void,
-    base: *mut c_void,
-}
+pub struct Host(Module);
 
 /// A filter's entry in a property list.
 pub struct Entry {
@@ -26,29 +24,10 @@ pub struct Entry {
     pub words: Vec<u32>,
 }
 
-/// The module an address lies in.
-fn module_of(address: *const c_void) -> Option<libc::Dl_info> {
-    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: dladdr accepts any address and fills `info` when it returns non-zero.
-    unsafe { (libc::dladdr(address, info.as_mut_ptr()) != 0).then(|| info.assume_init()) }
-}
-
 impl Host {
     /// `None` when `caller` lies in no loaded module.
     pub fn of(caller: Caller) -> Option<Host> {
-        let module = module_of(caller)?;
-        // SAFETY: dli_fname is a string that lives as long as the module. RTLD_NOLOAD only finds what is there already.
-        let handle = unsafe { libc::dlopen(module.dli_fname, libc::RTLD_NOLOAD | libc::RTLD_LAZY) };
-        Some(Host { handle, base: module.dli_fbase })
-    }
-
-    /// Address of a symbol if the calling module itself defines and exports it. A library that was linked into an
-    /// executable without exporting its symbols has none; the main program answers to no file name, hence the default handle.
-    fn address(&self, name: &CStr) -> Option<*mut c_void> {
-        let handle = if self.handle.is_null() { libc::RTLD_DEFAULT } else { self.handle };
-        // SAFETY: the handle is open or the default one, the name a C string.
-        let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
-        (!address.is_null() && module_of(address)?.dli_fbase == self.base).then_some(address)
+        Module::of(caller).map(Host)
     }
 
     /// An HDF5 function by name.
@@ -56,21 +35,19 @@ impl Host {
     /// # Safety
     /// `F` is the function's type as HDF5's headers declare it.
     unsafe fn function<F: Copy>(&self, name: &CStr) -> Result<F, String> {
-        const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
-        let address = self.address(name).ok_or_else(|| format!("HDF5 here does not export {}", name.to_string_lossy()))?;
-        // SAFETY: an address and a function pointer have the same representation here; the caller vouches for the type.
-        Ok(unsafe { std::mem::transmute_copy(&address) })
+        // SAFETY: the caller's contract.
+        unsafe { self.0.function(name) }.ok_or_else(|| format!("HDF5 here does not export {}", name.to_string_lossy()))
     }
 
     /// An identifier that HDF5 keeps in a global variable (predefined types, error classes).
     fn global(&self, name: &CStr) -> Option<Hid> {
         // SAFETY: HDF5 declares these as `hid_t`, and they are set since it was initialised before it called us.
-        self.address(name).map(|address| unsafe { *address.cast::<Hid>() })
+        self.0.address(name).map(|address| unsafe { *address.cast::<Hid>() })
     }
 
     /// Whether the functions that a data set's set-up needs are in reach.
     pub fn is_open(&self) -> bool {
-        self.address(c"H5Pget_filter_by_id2").is_some()
+        self.0.address(c"H5Pget_filter_by_id2").is_some()
     }
 
     /// Our own entry in a property list.
@@ -181,15 +158,6 @@ impl Host {
             if let Ok(push) = self.function::<PushError>(c"H5Epush2") {
                 push(ERROR_STACK_DEFAULT, FILE, callback.as_ptr(), 0, class, major, minor, c"%s".as_ptr(), message.as_ptr());
             }
-        }
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        if !self.handle.is_null() {
-            // SAFETY: gives back the reference that `of` took.
-            unsafe { libc::dlclose(self.handle) };
         }
     }
 }

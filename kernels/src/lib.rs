@@ -4,6 +4,9 @@
 //! predictions of lattice values and tells the scale of what is left, the same integers with every instruction set.
 //! [`loops!`] compiles what needs no kernel of its own for wide registers. [`Team`] is the threads that share the work of a call.
 
+// Other processors run the portable twins alone.
+#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code, unused_imports))]
+
 #[cfg(target_arch = "x86_64")]
 pub mod amx;
 mod helpers;

@@ -46,7 +46,7 @@ pub struct Workshop {
 impl Workshop {
     /// One for a process; in memory where there is room, since disks take their time when they like.
     pub fn new() -> Result<Workshop> {
-        let room = rustix::fs::statvfs(MEMORY).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+        let room = fs4::available_space(MEMORY).unwrap_or(0);
         let in_memory = tempfile::tempdir_in(MEMORY).ok().filter(|_| room > ROOM);
         let folder = in_memory.map_or_else(tempfile::tempdir, Ok).context("cannot make a temporary directory")?;
         let path = folder.path().to_owned();

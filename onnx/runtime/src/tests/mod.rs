@@ -4,4 +4,5 @@ mod dense;
 mod engine;
 mod network;
 mod profile;
+#[cfg(unix)]
 mod speed;
