@@ -13,6 +13,14 @@ pub const STOCK_TOOLS: &[Tool] = &[("h5repack", "hdf5-tools"), ("nccopy", "netcd
 pub const INSPECTION: &[Tool] = &[("nm", "binutils"), ("ldd", "libc-bin")];
 pub const CMAKE: &[Tool] = &[("cmake", "cmake")];
 pub const FORTRAN: &[Tool] = &[("gfortran", "gfortran")];
+pub const EMULATORS: &[Tool] = &[
+    ("qemu-aarch64-static", "qemu-user-static"),
+    ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    ("s390x-linux-gnu-gcc", "gcc-s390x-linux-gnu"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"),
+    ("wine", "wine64"),
+];
 
 fn is_here(command: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -66,6 +74,19 @@ pub fn python(sh: &Shell, name: &str, requirements: &[&str]) -> Result<PathBuf> 
         sh.write_file(stamp, wanted)?;
         Ok(folder)
     })
+}
+
+/// The environment with HDF5 2 and what reads it.
+pub fn hdf5_2(sh: &Shell) -> Result<PathBuf> {
+    python(sh, "hdf5-2", &[
+        "h5py==3.16.0",
+        "h5netcdf==1.8.2",
+        "hdf5plugin==7.1.0",
+        "netCDF4==1.7.5.1.post1",
+        "numpy==2.4.6",
+        "pytest==9.2.0",
+        "xarray==2026.9.0",
+    ])
 }
 
 /// The environment with ADIOS2: its wheel brings headers, libraries and CMake files as well.

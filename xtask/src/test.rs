@@ -14,15 +14,7 @@ pub fn run(sh: &Shell) -> Result<()> {
     build::all(sh)?;
     let models = setup::python(sh, "models", &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.31.1", "pytest==9.2.0"])?;
     let hdf5_1 = setup::python(sh, "hdf5-1.14", &["h5py==3.14.0", "numpy==2.4.6", "pytest==9.2.0"])?;
-    let hdf5_2 = setup::python(sh, "hdf5-2", &[
-        "h5py==3.16.0",
-        "h5netcdf==1.8.2",
-        "hdf5plugin==7.1.0",
-        "netCDF4==1.7.5.1.post1",
-        "numpy==2.4.6",
-        "pytest==9.2.0",
-        "xarray==2026.9.0",
-    ])?;
+    let hdf5_2 = setup::hdf5_2(sh)?;
     let adios2 = setup::adios2(sh)?;
 
     let _runtime = sh.push_env("CAESAR_ORT_LIB", setup::onnx_runtime(sh, &models)?);
