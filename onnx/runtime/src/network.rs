@@ -9,7 +9,7 @@ use crate::profile::{self, OutputKind};
 use crate::settings::{Device, Library, Settings};
 use caesar_codec::network::{Dense, Network, Tensor, pixels_by_planes};
 use caesar_codec::{Error, Result};
-use caesar_kernels::{Isa, Set};
+use caesar_kernels::Isa;
 use ort::session::Session;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -171,7 +171,7 @@ pub fn providers(runtime: &Runtime) -> Vec<Provider> {
 fn worth_trying(provider: Provider, settings: &Settings) -> bool {
     match provider {
         Provider::Cuda => settings.device != Device::Cpu,
-        Provider::Cpu => matches!(settings.library, Library::At(_)) || Isa::of(Set::Avx2).is_none(),
+        Provider::Cpu => matches!(settings.library, Library::At(_)) || Isa::best() == Isa::PORTABLE,
     }
 }
 

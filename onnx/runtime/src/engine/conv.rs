@@ -25,11 +25,12 @@ enum End {
 impl Prepared {
     /// With a quantizer the result is codes, without it reals.
     pub fn new(conv: &Arc<Conv>, quantizer: Option<Quantizer>, isa: Isa) -> Self {
+        let packed = Packed::new(conv, pitch(conv.in_channels), isa);
         let finish = match quantizer {
-            Some(quantizer) => End::Codes(ToCodes::new(conv, quantizer)),
-            None => End::Wide(ToWide::new(conv)),
+            Some(quantizer) => End::Codes(ToCodes::new(conv, quantizer, packed.less())),
+            None => End::Wide(ToWide::new(conv, packed.less())),
         };
-        Prepared { conv: conv.clone(), packed: Packed::new(conv, pitch(conv.in_channels), isa), finish }
+        Prepared { conv: conv.clone(), packed, finish }
     }
 
     pub fn run(&self, input: &Block<u8>, cut: Cut, spare: &Spare) -> Result<Held> {

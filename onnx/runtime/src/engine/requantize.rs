@@ -61,11 +61,11 @@ fn lanes_of(values: impl Iterator<Item = i32>) -> Lanes {
     values.chunks(16).map(block).collect()
 }
 
-/// The bias that also takes out the input's zero point: sums run over raw codes.
-fn offsets(conv: &Conv) -> Lanes {
+/// The bias that also takes out the input's zero point: sums run over raw codes, `less` so much each.
+fn offsets(conv: &Conv, less: i32) -> Lanes {
     let per_channel = conv.weights.len() / conv.out_channels;
     let sums = conv.weights.chunks_exact(per_channel).map(|w| w.iter().map(|&w| i32::from(w)).sum::<i32>());
-    lanes_of(conv.bias.iter().zip(sums).map(|(&b, sum)| b - i32::from(conv.zero) * sum))
+    lanes_of(conv.bias.iter().zip(sums).map(|(&b, sum)| b - (i32::from(conv.zero) - less) * sum))
 }
 
 /// Sums to codes.
@@ -81,10 +81,10 @@ pub struct ToCodes {
 }
 
 impl ToCodes {
-    pub fn new(conv: &Conv, quantizer: Quantizer) -> Self {
+    pub fn new(conv: &Conv, quantizer: Quantizer, less: i32) -> Self {
         let shifts = || conv.lift.iter().map(|&l| quantizer.shift - l as i32);
         ToCodes {
-            offset: offsets(conv),
+            offset: offsets(conv, less),
             left: lanes_of(shifts().map(|s| (-s).max(0))),
             right: lanes_of(shifts().map(|s| s.max(0))),
             half: lanes_of(shifts().map(|s| if s > 0 { (1 << (s - 1)) - 1 } else { 0 })),
@@ -120,8 +120,8 @@ pub struct ToWide {
 }
 
 impl ToWide {
-    pub fn new(conv: &Conv) -> Self {
-        ToWide { offset: offsets(conv), left: lanes_of(conv.lift.iter().map(|&l| l as i32)) }
+    pub fn new(conv: &Conv, less: i32) -> Self {
+        ToWide { offset: offsets(conv, less), left: lanes_of(conv.lift.iter().map(|&l| l as i32)) }
     }
 }
 

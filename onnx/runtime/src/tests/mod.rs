@@ -4,5 +4,4 @@ mod dense;
 mod engine;
 mod network;
 mod profile;
-#[cfg(unix)]
 mod speed;

@@ -9,11 +9,18 @@ use caesar_codec::network::{Models, Network};
 use caesar_kernels::Isa;
 
 /// Seconds this thread has spent on a processor; other load does not count.
+#[cfg(unix)]
 fn busy() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid place for the answer.
     assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+#[cfg(not(unix))]
+fn busy() -> f64 {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed().as_secs_f64()
 }
 
 /// The least time of many runs.

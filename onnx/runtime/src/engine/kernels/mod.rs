@@ -5,15 +5,17 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod neon;
 mod portable;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")))]
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use super::requantize::Finish;
 use crate::graph::Conv;
-use caesar_kernels::Isa;
-#[cfg(target_arch = "x86_64")]
-use caesar_kernels::Set;
+use caesar_kernels::{Isa, Set};
 
 /// Output channels that are computed together.
 pub const LANES: usize = 16;
@@ -61,15 +63,13 @@ pub struct Packed {
 enum Weights {
     /// Block, tap, channel: for the portable kernel.
     Words(Vec<i16>),
-    /// Block, group of four taps, channel, tap: for instructions of x86.
-    #[cfg(target_arch = "x86_64")]
+    /// Block, group of four taps, channel, tap: for vector registers.
     Quads(Vec<Quad>),
 }
 
 /// Four taps of each channel of a block.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-#[cfg(target_arch = "x86_64")]
 struct Quad([i8; 4 * LANES]);
 
 impl Packed {
@@ -84,9 +84,8 @@ impl Packed {
         let taps = rows * span;
         let blocks = conv.out_channels.div_ceil(LANES);
         let mut weights = match isa.set() {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 | Set::AvxVnni | Set::Avx512Vnni | Set::Amx => Weights::Quads(vec![Quad([0; 4 * LANES]); blocks * taps / 4]),
-            _ => Weights::Words(vec![0; blocks * taps * LANES]),
+            Set::Portable => Weights::Words(vec![0; blocks * taps * LANES]),
+            _ => Weights::Quads(vec![Quad([0; 4 * LANES]); blocks * taps / 4]),
         };
         for (o, of_channel) in conv.weights.chunks_exact(conv.in_channels * rows * columns).enumerate() {
             let (block, lane) = (o / LANES, o % LANES);
@@ -95,7 +94,6 @@ impl Packed {
                     let tap = k / columns * span + k % columns * pitch + i;
                     match &mut weights {
                         Weights::Words(words) => words[(block * taps + tap) * LANES + lane] = i16::from(weight),
-                        #[cfg(target_arch = "x86_64")]
                         Weights::Quads(quads) => quads[(block * taps + tap) / 4].0[lane * 4 + tap % 4] = weight,
                     }
                 }
@@ -117,6 +115,14 @@ impl Packed {
         }
     }
 
+    /// What the kernel takes codes less: signed bytes are all that NEON multiplies with weights.
+    pub fn less(&self) -> i32 {
+        match self.isa.set() {
+            Set::Neon | Set::NeonDot => 128,
+            _ => 0,
+        }
+    }
+
     /// Bytes beyond the padded image that the kernel may read, and ignores.
     pub fn slack(&self, span: usize) -> usize {
         self.span - span
@@ -134,6 +140,11 @@ impl Packed {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the row fits, and has the windows that were packed.
             Weights::Quads(quads) => unsafe { x86::row(self, quads, row, finish, output, pitch) },
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            // SAFETY: as above.
+            Weights::Quads(quads) => unsafe { neon::row(self, quads, row, finish, output, pitch) },
+            #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))))]
+            Weights::Quads(_) => unreachable!("there are no vector instructions"),
         }
     }
 }
