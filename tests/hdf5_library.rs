@@ -6,8 +6,9 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 
 type Hid = i64;
 
-/// HDF5, as far as it is needed here (`H5Fpublic.h`, `H5Dpublic.h`, `H5Ppublic.h`, `H5Spublic.h`).
-struct Hdf5(Library);
+/// HDF5, as far as it is needed here (`H5Fpublic.h`, `H5Dpublic.h`, `H5Ppublic.h`, `H5Spublic.h`). It stays loaded: threads that used it come
+/// back to it when they end.
+struct Hdf5(&'static Library);
 
 impl Hdf5 {
     fn function<F: Copy>(&self, name: &str) -> F {
@@ -89,7 +90,7 @@ fn words(bound: f64, method: u32) -> [c_uint; 4] {
 fn a_foreign_hdf5_writes_and_reads() {
     let library = std::env::var_os("CAESAR_HDF5_LIBRARY").expect("CAESAR_HDF5_LIBRARY names an HDF5 library");
     // SAFETY: HDF5 may be loaded and initialised at any time.
-    let hdf5 = Hdf5(unsafe { Library::new(library) }.unwrap());
+    let hdf5 = Hdf5(Box::leak(Box::new(unsafe { Library::new(library) }.unwrap())));
     // SAFETY: H5open has no arguments.
     hdf5.done(unsafe { hdf5.function::<unsafe extern "C" fn() -> c_int>("H5open")() });
     let folder = tempfile::tempdir().unwrap();

@@ -22,6 +22,11 @@ pub fn run(sh: &Shell) -> Result<()> {
         let _seconds = sh.push_env("CAESAR_FUZZ_SECONDS", FUZZ_SECONDS);
         Ok(cmd!(sh, "cargo test --workspace --target-dir target").run()?)
     })?;
+    step("HDF5 by its C interface", || {
+        let _plugin = sh.push_env("HDF5_PLUGIN_PATH", build::plugin_path(sh));
+        let _library = sh.push_env("CAESAR_HDF5_LIBRARY", "libhdf5_serial.so.103");
+        Ok(cmd!(sh, "cargo test --package h5z-caesar --test hdf5_library --target-dir target -- --ignored").run()?)
+    })?;
     if cmd!(sh, "cargo clippy --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
         step("clippy", || Ok(cmd!(sh, "cargo clippy --workspace --all-targets --target-dir target -- --deny warnings").run()?))?;
     }
