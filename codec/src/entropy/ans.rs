@@ -72,13 +72,6 @@ impl Table {
         }
     }
 
-    /// Where a symbol's interval starts, and how long it is.
-    #[inline(always)]
-    fn interval(&self, symbol: u8) -> (u32, u32) {
-        let [start, end] = [0, 1].map(|i| self.starts[usize::from(symbol) + i]);
-        (start, end - start)
-    }
-
     /// The symbol in whose interval a position is, where that starts and where it ends.
     #[inline(always)]
     fn find(&self, position: u32) -> (u8, u32, u32) {
@@ -116,22 +109,6 @@ pub trait SymbolCoder: Send {
     #[inline(always)]
     fn mostly(&mut self, state: &mut Self::State, table: &Table, _usual: u8, symbol: u8) -> u8 {
         self.symbol(state, table, symbol, 0, 0).0
-    }
-
-    /// Codes symbols `first..count` of some, whose turns begin with the first state, as long as they are the usual one; which the first is that
-    /// is not.
-    #[inline(always)]
-    fn run<const L: usize>(
-        &mut self,
-        states: &mut [Self::State; L],
-        table: &Table,
-        usual: u8,
-        [first, count]: [usize; 2],
-        symbol: impl Fn(usize) -> u8,
-    ) -> usize {
-        let end = (first..count).find(|&i| symbol(i) != usual).unwrap_or(count);
-        (first..end).for_each(|i| _ = self.symbol(&mut states[i % L], table, usual, 0, 0));
-        end
     }
 
     /// Codes the lowest `count` (≤ 32) bits of `value`, all equally likely.
@@ -275,23 +252,6 @@ impl<'a> Reader<'a> {
         low
     }
 
-    /// Takes an interval that nearly all positions lie in, if that of the state does: a branch that is guessed right nearly always, and nothing
-    /// waits for the table.
-    #[inline(always)]
-    fn take_usual(&mut self, state: &mut u64, start: u32, length: u32) -> bool {
-        let position = (*state as u32 & ((1 << BITS) - 1)).wrapping_sub(start);
-        if position >= length {
-            return false;
-        }
-        *state = (*state >> BITS).wrapping_mul(length.into()).wrapping_add(position.into());
-        // So is whether a word is due: such symbols take few bits.
-        if *state < LEAST {
-            *state = *state << 32 | u64::from(self.word());
-            self.taken += 1;
-        }
-        true
-    }
-
     /// The next word; zeros follow the last.
     #[inline(always)]
     fn word(&self) -> u32 {
@@ -333,43 +293,19 @@ impl SymbolCoder for Reader<'_> {
 
     #[inline(always)]
     fn mostly(&mut self, state: &mut u64, table: &Table, usual: u8, symbol: u8) -> u8 {
-        let (start, length) = table.interval(usual);
-        if self.take_usual(state, start, length) { usual } else { self.symbol(state, table, symbol, 0, 0).0 }
-    }
-
-    /// Whole turns have their states in registers.
-    #[inline(always)]
-    fn run<const L: usize>(
-        &mut self,
-        states: &mut [u64; L],
-        table: &Table,
-        usual: u8,
-        [first, count]: [usize; 2],
-        _: impl Fn(usize) -> u8,
-    ) -> usize {
-        let (start, length) = table.interval(usual);
-        let mut at = first;
-        while at < count && at % L != 0 {
-            if !self.take_usual(&mut states[at % L], start, length) {
-                return at;
+        let [start, end] = [0, 1].map(|i| table.starts[usize::from(usual) + i]);
+        let position = *state as u32 & ((1 << BITS) - 1);
+        // A branch that is guessed right nearly always: nothing waits for the table.
+        if position.wrapping_sub(start) < end - start {
+            *state = (*state >> BITS).wrapping_mul((end - start).into()).wrapping_add((position - start).into());
+            // So is whether a word is due: such symbols take few bits.
+            if *state < LEAST {
+                *state = *state << 32 | u64::from(self.word());
+                self.taken += 1;
             }
-            at += 1;
+            return usual;
         }
-        let mut kept = *states;
-        while count - at >= L {
-            for state in &mut kept {
-                if !self.take_usual(state, start, length) {
-                    *states = kept;
-                    return at;
-                }
-                at += 1;
-            }
-        }
-        *states = kept;
-        while at < count && self.take_usual(&mut states[at % L], start, length) {
-            at += 1;
-        }
-        at
+        self.symbol(state, table, symbol, 0, 0).0
     }
 
     fn raw(&mut self, state: &mut u64, _: u32, count: u32) -> u32 {

@@ -142,18 +142,18 @@ impl Here {
     /// The same for some codes, from the turn of the first state on.
     #[inline(always)]
     fn code_group<S: SymbolCoder, const L: usize>(&mut self, coder: &mut S, states: &mut [S::State; L], codes: &mut [i32]) {
-        let (usual, count) = (self.reach as u8, codes.len());
+        let usual = self.reach as u8;
         // Counted apart: memory that each symbol writes, the next one waits for.
-        let (mut zeros, mut at) = (count as u32, 0);
-        loop {
-            let end = coder.run(states, &self.table, usual, [at, count], |i| self.near(codes[i]));
-            codes[at..end].fill(0);
-            let Some(code) = codes.get_mut(end) else { break };
-            let state = &mut states[end % L];
-            let (symbol, _) = coder.symbol(state, &self.table, self.near(*code), 0, 0);
-            *code = self.noted(coder, state, symbol, *code);
-            zeros -= 1;
-            at = end + 1;
+        let mut zeros = 0;
+        for (i, code) in codes.iter_mut().enumerate() {
+            let state = &mut states[i % L];
+            let symbol = coder.mostly(state, &self.table, usual, self.near(*code));
+            if symbol == usual {
+                zeros += 1;
+                *code = 0;
+            } else {
+                *code = self.noted(coder, state, symbol, *code);
+            }
         }
         self.occurred[usize::from(usual)] += zeros;
         self.due -= zeros as i32;
