@@ -90,6 +90,9 @@ impl Call<'_> {
         };
         header.specials = survey.specials.clone();
         let field = Field { values: &values, survey: &survey };
+        if header.options.effort == Effort::Best {
+            header.plan = self.likelier_plan(&header, &field, lattice, target);
+        }
         let (lattice, tiles) = match target {
             Target::MeanSquare(limit) => self.within_mean(&header, &field, lattice, limit),
             Target::PatchMeanSquare(limit) => self.within_patches(&header, &field, lattice, limit),
@@ -97,6 +100,22 @@ impl Call<'_> {
         };
         header.lattice = Some(lattice);
         stream(header, tiles)
+    }
+
+    /// Large tiles have more to learn from, but in smaller ones packed values are fewer: of the plans for both the one of which something
+    /// quick makes less.
+    fn likelier_plan<V: Value>(&self, header: &Header, field: &Field<V>, lattice: Lattice, target: Target) -> Plan {
+        let [large, small] = [Effort::Best, Effort::Balanced].map(|effort| Plan::new(header.inside(), effort));
+        if large == small {
+            return large;
+        }
+        let [of_large, of_small] = [&large, &small].map(|plan| {
+            let options = Options { effort: Effort::Fast, ..header.options };
+            let header = Header { plan: plan.clone(), options, ..header.clone() };
+            let tiles = self.tiles(&header, field, lattice, target, &[MethodChoice::Interpolation]);
+            tiles.iter().map(|tile| tile.bytes.len()).sum::<usize>()
+        });
+        if of_small < of_large { small } else { large }
     }
 
     /// Every tile of a chunk, in order.

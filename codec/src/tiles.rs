@@ -73,7 +73,7 @@ impl Plan {
         }
     }
 
-    /// The plan an encoder makes. Depends on shape and effort only, never on the number of threads, so that
+    /// The plan for an effort. Depends on shape and effort only, never on the number of threads, so that
     /// the same input gives the same stream everywhere.
     pub fn new(shape: &[usize], effort: Effort) -> Plan {
         let budget: usize = match effort {

@@ -278,6 +278,23 @@ fn arrays_of_several_tiles() {
     }
 }
 
+/// Whole numbers above, their eighths below: one large tile would take all for eighths.
+#[test]
+fn best_effort_cuts_where_values_are_packed() {
+    let (rows, columns) = (1300, 1300);
+    let value = |i: usize| {
+        let hash = (i as u32).wrapping_mul(2654435761) >> 16;
+        if i / columns < 650 { (hash % 5) as f32 } else { (hash % 40) as f32 / 8.0 }
+    };
+    let bytes = f32_bytes(&(0..rows * columns).map(value).collect::<Vec<_>>(), ByteOrder::Little);
+    let layout = Layout::new(Element::F32, [rows, columns]);
+    let [best, balanced] = ["best", "balanced"].map(|effort| {
+        let options = format!("abs=1e-2,effort={effort}").parse().unwrap();
+        Codec::classical().threads(2).encode(&layout, &bytes, &options).unwrap().len()
+    });
+    assert!(best <= balanced, "{best} and {balanced} bytes");
+}
+
 #[test]
 fn empty_arrays_and_wrong_lengths() {
     let codec = Codec::classical();
