@@ -124,6 +124,23 @@ fn under_a_mean_target_auto_is_never_larger_than_caesar_v() {
     }
 }
 
+/// In noise there is nothing that mixed contexts could learn.
+#[test]
+fn best_effort_is_no_larger_in_noise() {
+    let mut state = 7u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    };
+    let values: Vec<f32> = (0..128 * 128).map(|_| (0..12).map(|_| noise()).sum()).collect();
+    let layout = Layout::new(Element::F32, [128, 128]);
+    let [best, balanced] = [Effort::Best, Effort::Balanced].map(|effort| {
+        let options = Options { method: MethodChoice::SrnSz, effort, ..Options::new(Bound::Relative(1e-2)) };
+        codec(Library::None).encode(&layout, &bytes(&values), &options).unwrap().len()
+    });
+    assert!(best <= balanced + balanced / 500, "{best} and {balanced} bytes");
+}
+
 #[test]
 fn every_engine_and_number_of_threads_gives_the_same_bytes() {
     let (layout, field) = field(&[16, 140, 150]);
