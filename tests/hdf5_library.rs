@@ -124,3 +124,42 @@ fn a_foreign_hdf5_writes_and_reads() {
     hdf5.write(&file, &extents, &values, &words(1e-2, 0));
     assert!(hdf5.read(&file, values.len()).0.is_some());
 }
+
+/// As of a program that HDF5 is linked into: nobody exports an allocator, and buffers are those of the C runtime.
+#[cfg(windows)]
+#[test]
+#[ignore = "needs HDF5_PLUGIN_PATH"]
+fn a_program_that_exports_nothing_writes_and_reads() {
+    #[repr(C)]
+    struct Class {
+        numbers: [c_int; 4],
+        pointers: [*const c_void; 3],
+        filter: unsafe extern "C" fn(c_uint, usize, *const c_uint, usize, *mut usize, *mut *mut c_void) -> usize,
+    }
+    let plugin = std::path::PathBuf::from(std::env::var_os("HDF5_PLUGIN_PATH").unwrap()).join(h5zcaesar::file_name());
+    // SAFETY: both may be loaded at any time, and their functions are as declared.
+    let (plugin, runtime) = unsafe { (Library::new(plugin).unwrap(), Library::new("ucrtbase.dll").unwrap()) };
+    let (malloc, free, class) = unsafe {
+        let malloc = runtime.get::<unsafe extern "C" fn(usize) -> *mut c_void>("malloc").unwrap();
+        let free = runtime.get::<unsafe extern "C" fn(*mut c_void)>("free").unwrap();
+        (malloc, free, &*plugin.get::<unsafe extern "C" fn() -> *const Class>("H5PLget_plugin_info").unwrap()())
+    };
+    let through = |flags: c_uint, data: &[u8]| {
+        // SAFETY: a buffer of the runtime goes in, and one comes out, as long as is said.
+        unsafe {
+            let (mut buffer, mut size) = (malloc(data.len()), data.len());
+            std::ptr::copy_nonoverlapping(data.as_ptr(), buffer.cast(), data.len());
+            let count = (class.filter)(flags, 4, words(1e-2, 0).as_ptr(), data.len(), &mut size, &mut buffer);
+            let result = std::slice::from_raw_parts(buffer.cast::<u8>(), count).to_vec();
+            free(buffer);
+            result
+        }
+    };
+    let data: Vec<u8> = (0..20_000u32).map(|i| (i / 7) as u8).collect();
+    for _ in 0..20 {
+        let stream = through(0, &data);
+        assert!((1..data.len()).contains(&stream.len()));
+        assert_eq!(through(0x100, &stream), data);
+        assert!(through(0x100, &stream[1..]).is_empty());
+    }
+}
