@@ -14,8 +14,7 @@ use std::slice;
 ///
 /// # Safety
 /// Called by HDF5 only.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[unsafe(naked)]
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), unsafe(naked))]
 pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr {
     #[cfg(all(target_arch = "x86_64", not(windows)))]
     std::arch::naked_asm!("mov rcx, [rsp]", "jmp {}", sym set_local_from);
@@ -23,14 +22,15 @@ pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr 
     std::arch::naked_asm!("mov r9, [rsp]", "jmp {}", sym set_local_from);
     #[cfg(target_arch = "aarch64")]
     std::arch::naked_asm!("mov x3, x30", "b {}", sym set_local_from);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    set_local_from(dcpl, element, space, visible_hdf5())
 }
 
 /// `H5Z_func_t`
 ///
 /// # Safety
 /// Called by HDF5 only.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[unsafe(naked)]
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), unsafe(naked))]
 pub unsafe extern "C" fn filter(
     flags: c_uint,
     cd_nelmts: usize,
@@ -59,44 +59,18 @@ pub unsafe extern "C" fn filter(
     );
     #[cfg(target_arch = "aarch64")]
     std::arch::naked_asm!("mov x6, x30", "b {}", sym filter_from);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    // SAFETY: the caller's contract.
+    unsafe {
+        filter_from(flags, cd_nelmts, cd_values, nbytes, buf_size, buf, visible_hdf5())
+    }
 }
 
+/// Where nothing is known of return addresses: the HDF5 library that all of the process sees is taken for the one that called.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use of_any_processor::{filter, set_local};
-
-/// The callbacks where nothing is known of return addresses: the HDF5 library that all of the process sees is taken for the one that called.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod of_any_processor {
-    use super::*;
-
-    fn caller() -> Caller {
-        // SAFETY: the name is a C string.
-        unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"H5open".as_ptr()) }
-    }
-
-    /// As above.
-    ///
-    /// # Safety
-    /// Called by HDF5 only.
-    pub unsafe extern "C" fn set_local(dcpl: Hid, element: Hid, space: Hid) -> Herr {
-        set_local_from(dcpl, element, space, caller())
-    }
-
-    /// As above.
-    ///
-    /// # Safety
-    /// Called by HDF5 only.
-    pub unsafe extern "C" fn filter(
-        flags: c_uint,
-        cd_nelmts: usize,
-        cd_values: *const c_uint,
-        nbytes: usize,
-        buf_size: *mut usize,
-        buf: *mut *mut c_void,
-    ) -> usize {
-        // SAFETY: the caller's contract.
-        unsafe { filter_from(flags, cd_nelmts, cd_values, nbytes, buf_size, buf, caller()) }
-    }
+fn visible_hdf5() -> Caller {
+    // SAFETY: the name is a C string.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"H5open".as_ptr()) }
 }
 
 /// Runs a callback's body; an error or a panic becomes a message and `None`.

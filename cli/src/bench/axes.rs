@@ -30,7 +30,8 @@ impl Axis {
         let rough = (high - low).max(high.abs() * 1e-6).max(f64::MIN_POSITIVE) / 6.0;
         let decade = 10f64.powf(rough.log10().floor());
         let step = decade * [1.0, 2.0, 5.0, 10.0].into_iter().find(|digit| digit * decade >= rough).unwrap_or(10.0);
-        let all: Vec<f64> = (0..12).map(|i| ((low / step).floor() + f64::from(i)) * step).collect();
+        // From one before the first: a step that is not exact may lead beyond the value.
+        let all: Vec<f64> = (-1..12).map(|i| ((low / step).floor() + f64::from(i)) * step).collect();
         let ends = around([low, high], &all);
         Axis { title: title.into(), ends, is_log: false, ticks: within(ends, all) }
     }
@@ -50,8 +51,9 @@ fn ends(values: impl Iterator<Item = f64>) -> [f64; 2] {
 
 /// The nearest round numbers around two values, never the same.
 fn around([low, high]: [f64; 2], round: &[f64]) -> [f64; 2] {
-    let first = round.iter().rposition(|tick| *tick <= low * (1.0 + 1e-9)).unwrap_or(0);
-    let last = round.iter().position(|tick| *tick >= high * (1.0 - 1e-9)).unwrap_or(round.len() - 1);
+    let beyond = |i: usize| 1e-9 * (round[i] - round[i - 1]);
+    let first = (1..round.len()).rev().find(|&i| round[i - 1] <= low + beyond(i)).map_or(0, |i| i - 1);
+    let last = (1..round.len()).find(|&i| round[i] >= high - beyond(i)).unwrap_or(round.len() - 1);
     [round[first], round[last.max(first + 1).min(round.len() - 1)]]
 }
 
@@ -105,7 +107,7 @@ mod tests {
         for (make, cases) in [log, linear] {
             for values in cases {
                 let axis = make(values);
-                values.iter().for_each(|v| assert!((-1e-6..1.0 + 1e-6).contains(&axis.share(*v)), "{values:?}: {:?}", axis.ends));
+                values.iter().for_each(|v| assert!((-1e-9..1.0 + 1e-9).contains(&axis.share(*v)), "{values:?}: {:?}", axis.ends));
                 assert!((2..=20).contains(&axis.ticks.len()), "{values:?}: {:?}", axis.ticks);
             }
         }
